@@ -1,0 +1,36 @@
+/** Seconds from 1900, where NTP's first era begins, to 1970. */
+const NTP_TO_UNIX_SECONDS = 2_208_988_800;
+const ERA_SECONDS = 4_294_967_296;
+
+/**
+ * Unix milliseconds of a dateTimeMicroseconds or dateTimeNanoseconds (RFC 7011 sections 6.1.9 and 6.1.10): NTP seconds
+ * and a fraction of 2^-32 s. `exportMs` decides where more than one reading is possible: NTP's eras of 136 years, and
+ * Exporters that send Unix nanoseconds as one number (VPP). The result may have a fraction.
+ */
+export function ntpToUnixMs(high: number, low: number, exportMs: number): number {
+  const ntpMs = (high - NTP_TO_UNIX_SECONDS) * 1000 + (low / 4294967296) * 1000;
+  const distance = Math.abs(ntpMs - exportMs);
+  if (distance < 86_400_000) return ntpMs;
+  const nextEraMs = ntpMs + ERA_SECONDS * 1000;
+  const plainMs = high * 4294.967296 + low / 1e6;
+  let best = ntpMs;
+  let bestDistance = distance;
+  if (Math.abs(nextEraMs - exportMs) < bestDistance) {
+    best = nextEraMs;
+    bestDistance = Math.abs(nextEraMs - exportMs);
+  }
+  return Math.abs(plainMs - exportMs) < bestDistance ? plainMs : best;
+}
+
+/** Unix time of the same octets in units of `perSecond` (1e6 or 1e9), exact to the unit. */
+export function ntpToUnixUnits(high: number, low: number, perSecond: bigint, exportMs: number): bigint {
+  const ms = ntpToUnixMs(high, low, exportMs);
+  const plainMs = high * 4294.967296 + low / 1e6;
+  if (ms === plainMs) {
+    const nanoseconds = (BigInt(high) << 32n) | BigInt(low);
+    return perSecond === 1_000_000_000n ? nanoseconds : nanoseconds / 1000n;
+  }
+  const ntpMs = (high - NTP_TO_UNIX_SECONDS) * 1000 + (low / 4294967296) * 1000;
+  const seconds = BigInt(high) - BigInt(NTP_TO_UNIX_SECONDS) + (ms === ntpMs ? 0n : BigInt(ERA_SECONDS));
+  return seconds * perSecond + ((BigInt(low) * perSecond) >> 32n);
+}

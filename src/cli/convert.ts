@@ -1,0 +1,66 @@
+import { writeSync } from 'node:fs';
+import type { Configuration } from '../config/configuration.ts';
+import { type ConvertSummary, convert } from '../pipeline/convert.ts';
+import { sayLine } from './plain-line.ts';
+import { stopOnSignals } from './signals.ts';
+
+/** Runs `convert` and gives its exit code. */
+export async function runConvert(
+  files: readonly string[],
+  configuration: Configuration,
+  isVerbose: boolean,
+): Promise<number> {
+  // A progress line among the lines themselves would spoil both.
+  const showsProgress =
+    process.stderr.isTTY === true && !(process.stdout.isTTY === true && writesToTerminal(configuration));
+  let shownMs = 0;
+  const clear = (): void => {
+    if (shownMs > 0) writeSync(2, '\r\x1b[K');
+    shownMs = 0;
+  };
+  const observer = {
+    onProblem: (text: string) => {
+      clear();
+      sayLine(text);
+    },
+    onProgress: (file: string, octetsRead: number, octetsTotal: number, flows: number) => {
+      if (!showsProgress || Date.now() - shownMs < 200) return;
+      shownMs = Date.now();
+      const share =
+        octetsTotal > 0
+          ? `${Math.floor((100 * octetsRead) / octetsTotal)} %`
+          : `${Math.floor(octetsRead / 1_000_000)} MB`;
+      writeSync(2, `\r\x1b[K${file}: ${share}, ${flows} flows`);
+    },
+  };
+  const stop = stopOnSignals();
+  const summary = await convert(files, configuration, observer, stop.signal);
+  clear();
+  const isWorthSaying =
+    summary.faults.size > 0 || summary.setsWaiting > 0 || !summary.isComplete || stop.signal.aborted;
+  if (isVerbose || isWorthSaying) sayLine(summaryLine(summary));
+  if (stop.signal.aborted) return stop.exitCode();
+  return summary.isComplete ? 0 : 1;
+}
+
+function writesToTerminal({ json }: Configuration): boolean {
+  return json.length === 0 || json.includes('-');
+}
+
+function summaryLine(summary: ConvertSummary): string {
+  const { counters, faults } = summary;
+  const parts = [
+    `${summary.files} files`,
+    `${summary.packets} packets`,
+    `${summary.messages - summary.messagesOther} messages`,
+    `${counters.flowRecords} flows`,
+    `${counters.optionsRecords} options records`,
+    `${counters.countersRecords} counters records`,
+    `${summary.linesWritten} lines`,
+  ];
+  if (summary.messagesOther > 0) parts.push(`${summary.messagesOther} datagrams that are no flow export`);
+  if (summary.filesWithProblems > 0) parts.push(`${summary.filesWithProblems} files with problems`);
+  if (summary.setsWaiting > 0) parts.push(`${summary.setsWaiting} sets whose Template never came`);
+  if (faults.size > 0) parts.push(`faults: ${[...faults].map(([fault, count]) => `${fault} ${count}`).join(', ')}`);
+  return parts.join(', ');
+}

@@ -1,0 +1,344 @@
+/** The commands an option belongs to. */
+export type CommandName = 'collect' | 'convert' | 'replay' | 'ask';
+
+/** Kinds of line a sink may be asked for. */
+export const RECORD_KINDS = ['flow', 'event', 'discard', 'counters', 'options'] as const;
+
+/** Levels of the log, the quietest first. */
+export const LOG_LEVELS = ['error', 'warning', 'info', 'debug'] as const;
+
+/** One of {@link LOG_LEVELS}. */
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Everything that can be set, with defaults filled in. Each property is the option of the same name. */
+export interface Configuration {
+  /** Where to listen: `udp://ADDRESS:PORT` or `tcp://ADDRESS:PORT` (IPFIX); empty for the default. */
+  readonly listen: readonly string[];
+  /** Destination ports of a capture to take datagrams from; empty for all. */
+  readonly port: readonly number[];
+  /** Files to append lines to, `-` for standard output. */
+  readonly json: readonly string[];
+  /** Whose names the JSON keys are. */
+  readonly names: 'ntop' | 'iana';
+  /** Keys to print, all when empty. */
+  readonly fields: readonly string[];
+  /** Whether counters are multiplied by the sampling rate. */
+  readonly upscale: boolean;
+  /** Kinds of line to print. */
+  readonly records: readonly (typeof RECORD_KINDS)[number][];
+  /** Directories of further Information Element definitions. */
+  readonly ieDefinitions: readonly string[];
+  /** Files of Templates to know from the start. */
+  readonly exporterTemplates: readonly string[];
+  /** Whether all ports of an address share Templates, or each has its own. */
+  readonly exporterKey: 'address' | 'session';
+  /** Seconds after which a Template that was not announced again is forgotten; 0 for never. */
+  readonly templateTimeout: number;
+  /** Sampling rate to assume whatever Exporters say; 0 for none. */
+  readonly samplingOverride: number;
+  /** Whether readers and writers are generated as code. */
+  readonly codeGeneration: boolean;
+  /** Sessions kept. */
+  readonly maxSessions: number;
+  /** Fields of all Templates together. */
+  readonly maxTemplateFields: number;
+  /** Octets of Data Sets waiting for their Template. */
+  readonly pendingOctets: number;
+  /** Data Sets waiting for their Template. */
+  readonly pendingSets: number;
+  /** Seconds a Data Set may wait. */
+  readonly pendingAge: number;
+  /** Directory for learned Templates and options, `''` for none. */
+  readonly stateDir: string;
+  /** Address of the status page as `HOST:PORT`, or `off`. */
+  readonly status: string;
+  /** Octets of receive buffer asked for each UDP socket. */
+  readonly receiveBuffer: number;
+  /** Octets that may wait for a slow reader of the lines. */
+  readonly queueOctets: number;
+  /** How much is logged. */
+  readonly logLevel: LogLevel;
+}
+
+/** The part of JSON Schema that options use. */
+export interface ValueSchema {
+  readonly type: 'string' | 'integer' | 'boolean' | 'array';
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly pattern?: string;
+  readonly items?: ValueSchema;
+}
+
+/** One option: a JSON Schema of its value, with what the command line needs beside it. */
+export interface OptionSchema extends ValueSchema {
+  readonly description: string;
+  readonly default: unknown;
+  /** Says in words what {@link ValueSchema.pattern} asks for. */
+  readonly expected?: string;
+  /** Whether one text may hold several values with commas between; paths may hold commas of their own. */
+  readonly splitsAtCommas?: boolean;
+  /** What stands for the value in `--help`. */
+  readonly placeholder?: string;
+  /** Commands that have it as a flag. A configuration file may serve several commands and hold all of them. */
+  readonly commands: readonly CommandName[];
+  /** Whether a reload applies a new value. */
+  readonly isReloadable: boolean;
+}
+
+const COLLECT = ['collect'] as const;
+const BOTH = ['collect', 'convert'] as const;
+const MAX_OCTETS = 2 ** 40;
+
+/** Every option by its name on the command line and in files; in the environment it is `FLOWRELAY_` and the name in capitals. */
+export const OPTIONS = {
+  listen: {
+    type: 'array',
+    splitsAtCommas: true,
+    items: { type: 'string', pattern: '^(udp|tcp)://(\\[[0-9A-Fa-f:.]+(%[^\\]]+)?\\]|[^:/\\[\\]]+):[0-9]{1,5}$' },
+    expected: 'udp://ADDRESS:PORT or tcp://ADDRESS:PORT',
+    placeholder: 'URL',
+    default: [],
+    description:
+      'Listen here: udp://ADDRESS:PORT for any protocol, tcp://ADDRESS:PORT for IPFIX; may be repeated [default: udp://[::]:2055]',
+    commands: COLLECT,
+    isReloadable: false,
+  },
+  port: {
+    type: 'array',
+    splitsAtCommas: true,
+    items: { type: 'integer', minimum: 1, maximum: 65535 },
+    placeholder: 'N[,N]',
+    default: [],
+    description: 'Take only datagrams to these ports',
+    commands: ['convert', 'replay'],
+    isReloadable: false,
+  },
+  json: {
+    type: 'array',
+    items: { type: 'string' },
+    placeholder: 'FILE|-',
+    default: [],
+    description: 'Append lines to this file, - for standard output; may be repeated [default: -]',
+    commands: BOTH,
+    isReloadable: true,
+  },
+  names: {
+    type: 'string',
+    enum: ['ntop', 'iana'],
+    default: 'ntop',
+    description: 'Whose names the JSON keys are',
+    commands: BOTH,
+    isReloadable: true,
+  },
+  fields: {
+    type: 'array',
+    splitsAtCommas: true,
+    items: { type: 'string', pattern: '^[^\\s",]{1,128}$' },
+    expected: 'a key without spaces, commas and quotes',
+    placeholder: 'KEY,KEY,…',
+    default: [],
+    description: 'Print only these keys [default: all]',
+    commands: BOTH,
+    isReloadable: true,
+  },
+  upscale: {
+    type: 'boolean',
+    default: false,
+    description: 'Multiply octets and packets by the sampling rate',
+    commands: BOTH,
+    isReloadable: true,
+  },
+  records: {
+    type: 'array',
+    splitsAtCommas: true,
+    items: { type: 'string', enum: RECORD_KINDS },
+    placeholder: 'KIND,KIND,…',
+    default: RECORD_KINDS,
+    description: `Print only these kinds of line, of ${RECORD_KINDS.join(', ')} [default: all]`,
+    commands: BOTH,
+    isReloadable: true,
+  },
+  'ie-definitions': {
+    type: 'array',
+    items: { type: 'string', pattern: '.' },
+    expected: 'a directory',
+    placeholder: 'DIR',
+    default: [],
+    description: 'Read further Information Element definitions from the JSON files here; may be repeated',
+    commands: BOTH,
+    isReloadable: true,
+  },
+  'exporter-templates': {
+    type: 'array',
+    items: { type: 'string', pattern: '.' },
+    expected: 'a file',
+    placeholder: 'FILE',
+    default: [],
+    description: 'Know the Templates in this file from the start; may be repeated',
+    commands: BOTH,
+    isReloadable: true,
+  },
+  'exporter-key': {
+    type: 'string',
+    enum: ['address', 'session'],
+    default: 'address',
+    description: 'Whether all ports of an address share Templates and options, or each has its own',
+    commands: BOTH,
+    isReloadable: true,
+  },
+  'template-timeout': {
+    type: 'integer',
+    minimum: 0,
+    maximum: 31_536_000,
+    placeholder: 'SECONDS',
+    default: 0,
+    description: 'Forget a Template not announced again for this long; 0 for never',
+    commands: BOTH,
+    isReloadable: true,
+  },
+  'sampling-override': {
+    type: 'integer',
+    minimum: 0,
+    maximum: 4_294_967_295,
+    placeholder: 'N',
+    default: 0,
+    description: 'Take 1 in N as the sampling rate, whatever Exporters say; 0 for what they say',
+    commands: BOTH,
+    isReloadable: true,
+  },
+  'code-generation': {
+    type: 'boolean',
+    default: true,
+    description: 'Generate code for each Template; slower without (--no-code-generation)',
+    commands: BOTH,
+    isReloadable: true,
+  },
+  'max-sessions': {
+    type: 'integer',
+    minimum: 1,
+    maximum: 1_000_000,
+    placeholder: 'N',
+    default: 16_384,
+    description: 'Sessions kept; the least recently heard go first',
+    commands: BOTH,
+    isReloadable: true,
+  },
+  'max-template-fields': {
+    type: 'integer',
+    minimum: 1000,
+    maximum: 100_000_000,
+    placeholder: 'N',
+    default: 1_000_000,
+    description: 'Fields kept of all Templates together',
+    commands: BOTH,
+    isReloadable: true,
+  },
+  'pending-octets': {
+    type: 'integer',
+    minimum: 0,
+    maximum: MAX_OCTETS,
+    placeholder: 'OCTETS',
+    default: 16_777_216,
+    description: 'Octets of Data Sets that may wait for their Template',
+    commands: BOTH,
+    isReloadable: true,
+  },
+  'pending-sets': {
+    type: 'integer',
+    minimum: 0,
+    maximum: 100_000_000,
+    placeholder: 'N',
+    default: 16_384,
+    description: 'Data Sets that may wait for their Template',
+    commands: BOTH,
+    isReloadable: true,
+  },
+  'pending-age': {
+    type: 'integer',
+    minimum: 0,
+    maximum: 31_536_000,
+    placeholder: 'SECONDS',
+    default: 1860,
+    description: 'Longest a Data Set waits for its Template',
+    commands: BOTH,
+    isReloadable: true,
+  },
+  'state-dir': {
+    type: 'string',
+    placeholder: 'DIR',
+    default: '',
+    description: 'Keep learned Templates and options here across restarts',
+    commands: COLLECT,
+    isReloadable: false,
+  },
+  status: {
+    type: 'string',
+    pattern: '^(off|(\\[[0-9A-Fa-f:.]+\\]|[^:/\\[\\]]+):[0-9]{1,5})$',
+    expected: 'HOST:PORT or off',
+    placeholder: 'HOST:PORT|off',
+    default: '127.0.0.1:9155',
+    description: 'Serve /metrics, /health, /exporters and /templates here',
+    commands: ['collect', 'ask'],
+    isReloadable: false,
+  },
+  'receive-buffer': {
+    type: 'integer',
+    minimum: 4096,
+    maximum: 2_147_483_647,
+    placeholder: 'OCTETS',
+    default: 33_554_432,
+    description: 'Receive buffer to ask of the kernel for each UDP socket',
+    commands: COLLECT,
+    isReloadable: false,
+  },
+  'queue-octets': {
+    type: 'integer',
+    minimum: 1_048_576,
+    maximum: MAX_OCTETS,
+    placeholder: 'OCTETS',
+    default: 67_108_864,
+    description: 'Octets of lines that may wait for a slow reader before lines are dropped',
+    commands: COLLECT,
+    isReloadable: true,
+  },
+  'log-level': {
+    type: 'string',
+    enum: LOG_LEVELS,
+    default: 'info',
+    description: 'Log events of this weight and above',
+    commands: COLLECT,
+    isReloadable: true,
+  },
+} as const satisfies Readonly<Record<string, OptionSchema>>;
+
+/** Name of an option. */
+export type OptionName = keyof typeof OPTIONS;
+
+/** All option names, in the order of help. */
+export const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[];
+
+/** JSON Schema of a configuration file. */
+export function configurationSchema(): Record<string, unknown> {
+  const properties: Record<string, unknown> = {};
+  for (const name of OPTION_NAMES) {
+    const { type, description, default: byDefault } = OPTIONS[name];
+    const option: OptionSchema = OPTIONS[name];
+    properties[name] = {
+      type,
+      description,
+      default: byDefault,
+      ...(option.enum && { enum: option.enum }),
+      ...(option.minimum !== undefined && { minimum: option.minimum }),
+      ...(option.maximum !== undefined && { maximum: option.maximum }),
+      ...(option.pattern && { pattern: option.pattern }),
+      ...(option.items && { items: option.items }),
+    };
+  }
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    type: 'object',
+    additionalProperties: false,
+    properties,
+  };
+}

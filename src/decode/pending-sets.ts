@@ -1,0 +1,144 @@
+import { MessageContext } from './message.ts';
+import type { Session } from './session.ts';
+
+/** Limits of {@link PendingSets}. */
+export interface PendingLimits {
+  /** Sets that may wait at once. */
+  readonly maxSets: number;
+  /** Octets that may wait at once. */
+  readonly maxOctets: number;
+  /** How long a set waits, by its arrival. */
+  readonly maxAgeMs: number;
+}
+
+/** Cisco repeats Templates every 30 minutes by default: waiting less would lose what came before the first. */
+export const DEFAULT_PENDING_LIMITS: PendingLimits = {
+  maxSets: 16_384,
+  maxOctets: 16 * 1024 * 1024,
+  maxAgeMs: 1_860_000,
+};
+
+/** Sets one Template may have waiting, so that one Exporter cannot take all the room. */
+const MAX_SETS_PER_TEMPLATE = 1024;
+
+interface PendingSet {
+  readonly session: Session;
+  readonly octets: Uint8Array;
+  readonly version: number;
+  readonly exportTimeMs: number;
+  readonly sysUpTimeMs: number;
+  readonly sequenceNumber: number;
+  readonly arrivalMs: number;
+}
+
+/** Data Sets that came before their Template, by Observation Domain and template id. */
+export class PendingSets {
+  private readonly limits: PendingLimits;
+  private readonly waiting = new Map<string, PendingSet[]>();
+  private readonly context = new MessageContext();
+  private setCount = 0;
+  private octetCount = 0;
+
+  constructor(limits: PendingLimits = DEFAULT_PENDING_LIMITS) {
+    this.limits = limits;
+  }
+
+  /** Sets waiting now. */
+  get sets(): number {
+    return this.setCount;
+  }
+
+  /** Octets waiting now. */
+  get octets(): number {
+    return this.octetCount;
+  }
+
+  /** Keeps a copy of records `[pos, end)` of `message`, or drops and counts them when there is no room. */
+  add(message: MessageContext, templateId: number, pos: number, end: number): void {
+    const { session } = message;
+    session.counters.setsWithoutTemplate++;
+    const length = end - pos;
+    const key = pendingKey(session, templateId);
+    this.dropExpired(message.arrivalMs);
+    while (this.setCount >= this.limits.maxSets || this.octetCount + length > this.limits.maxOctets) {
+      // Only Exporters that have decoded before may displace what waits: a flood of unknown ones displaces nothing.
+      if (!session.isEstablished || !this.dropOldest()) {
+        session.counters.pendingDropped++;
+        return;
+      }
+    }
+    let sets = this.waiting.get(key);
+    if (sets === undefined) {
+      sets = [];
+      this.waiting.set(key, sets);
+    }
+    if (sets.length >= MAX_SETS_PER_TEMPLATE) {
+      session.counters.pendingDropped++;
+      return;
+    }
+    const octets = message.bytes.slice(pos, end);
+    const { version, exportTimeMs, sysUpTimeMs, sequenceNumber, arrivalMs } = message;
+    sets.push({ session, octets, version, exportTimeMs, sysUpTimeMs, sequenceNumber, arrivalMs });
+    this.setCount++;
+    this.octetCount += length;
+  }
+
+  /**
+   * Hands on the sets that wait for a Template of `session`'s domain, oldest first, each with a context made up as its
+   * message's was; the context is valid during the call only.
+   */
+  take(
+    session: Session,
+    templateId: number,
+    decode: (message: MessageContext, pos: number, end: number) => void,
+  ): void {
+    if (this.setCount === 0) return;
+    const key = pendingKey(session, templateId);
+    const sets = this.waiting.get(key);
+    if (sets === undefined) return;
+    this.waiting.delete(key);
+    const { context } = this;
+    for (const set of sets) {
+      this.setCount--;
+      this.octetCount -= set.octets.length;
+      context.bytes = set.octets;
+      context.view = new DataView(set.octets.buffer, set.octets.byteOffset, set.octets.byteLength);
+      context.session = set.session;
+      context.version = set.version;
+      context.exportTimeMs = set.exportTimeMs;
+      context.sysUpTimeMs = set.sysUpTimeMs;
+      context.sequenceNumber = set.sequenceNumber;
+      context.arrivalMs = set.arrivalMs;
+      set.session.counters.pendingDecoded++;
+      decode(context, 0, set.octets.length);
+    }
+  }
+
+  private dropExpired(nowMs: number): void {
+    for (const [key, sets] of this.waiting) {
+      if (nowMs - sets[0]!.arrivalMs <= this.limits.maxAgeMs) return;
+      this.drop(key, sets);
+    }
+  }
+
+  private dropOldest(): boolean {
+    for (const [key, sets] of this.waiting) {
+      this.drop(key, sets);
+      return true;
+    }
+    return false;
+  }
+
+  private drop(key: string, sets: PendingSet[]): void {
+    this.waiting.delete(key);
+    for (const set of sets) {
+      this.setCount--;
+      this.octetCount -= set.octets.length;
+      set.session.counters.pendingDropped++;
+    }
+  }
+}
+
+function pendingKey(session: Session, templateId: number): string {
+  return `${templateId} ${session.domain.key}`;
+}

@@ -1,0 +1,303 @@
+import { DecodeCounters } from '../metrics/decode-counters.ts';
+import { ObservationDomain, Session, type TemplateEntry } from './session.ts';
+import type { Template } from './template.ts';
+
+/** Version under which sFlow v5 sessions are kept, apart from NetFlow v5. */
+export const SFLOW_SESSION = 105;
+
+/** Whether Templates and options are shared by all ports of an address, or belong to one address and port. */
+export type ExporterKey = 'address' | 'session';
+
+/** Limits of a {@link SessionTable}. */
+export interface SessionLimits {
+  /** Sessions kept; the least recently heard go first. */
+  readonly maxSessions: number;
+  /** Fields of all Templates together, with 8 for each Template. */
+  readonly maxTemplateFields: number;
+  readonly exporterKey: ExporterKey;
+}
+
+/** Limits that fit a few thousand Exporters and keep a flood of spoofed ones under 200 MB. */
+export const DEFAULT_SESSION_LIMITS: SessionLimits = {
+  maxSessions: 16_384,
+  maxTemplateFields: 1_000_000,
+  exporterKey: 'address',
+};
+
+/** Messages after which a session is established. */
+const ESTABLISHED_AFTER = 3;
+/** A session's place in the order of age is renewed this often, not for each message. */
+const TOUCH_INTERVAL_MS = 1000;
+
+/**
+ * All sessions. Those that have decoded a few messages are established and are only displaced by others of their kind: a
+ * flood of spoofed addresses displaces itself.
+ */
+export class SessionTable {
+  /** Sessions dropped to make room. */
+  sessionsEvicted = 0;
+  /** Templates with one id and different fields from one address and domain: senders behind one NAT or relay. */
+  templateCollisions = 0;
+  private readonly limits: SessionLimits;
+  private readonly addresses = new Map<string, Map<number | string, Session>>();
+  private readonly domains = new Map<string, ObservationDomain>();
+  private readonly probation = new Set<Session>();
+  private readonly established = new Set<Session>();
+  private readonly retired = new DecodeCounters();
+  private templateFields = 0;
+  private last: Session | undefined;
+
+  constructor(limits: SessionLimits = DEFAULT_SESSION_LIMITS) {
+    this.limits = limits;
+  }
+
+  /** Sessions now alive. */
+  get size(): number {
+    return this.probation.size + this.established.size;
+  }
+
+  /** Every session, the least recently heard first, unestablished ones before the others. */
+  *sessions(): Generator<Session> {
+    yield* this.probation;
+    yield* this.established;
+  }
+
+  /** The session a message belongs to, made on first sight. `agentAddress` is `''` but for sFlow. */
+  find(
+    version: number,
+    address: string,
+    port: number,
+    domainId: number,
+    agentAddress: string,
+    isReliable: boolean,
+    nowMs: number,
+  ): Session {
+    const last = this.last;
+    if (
+      last !== undefined &&
+      last.version === version &&
+      last.port === port &&
+      last.domain.id === domainId &&
+      last.address === address &&
+      last.agentAddress === agentAddress
+    ) {
+      this.touch(last, nowMs);
+      return last;
+    }
+    let byKey = this.addresses.get(address);
+    if (byKey === undefined) {
+      byKey = new Map();
+      this.addresses.set(address, byKey);
+    }
+    const key = sessionKey(version, port, domainId, agentAddress);
+    let session = byKey.get(key);
+    if (session === undefined) {
+      const domain = this.domainOf(version, address, port, domainId, agentAddress);
+      session = new Session(version, address, port, domain, isReliable, agentAddress, nowMs);
+      byKey.set(key, session);
+      domain.sessions.push(session);
+      this.probation.add(session);
+      if (this.size > this.limits.maxSessions) this.evictOne(session);
+    } else {
+      this.touch(session, nowMs);
+    }
+    this.last = session;
+    return session;
+  }
+
+  /** Learns, refreshes or redefines a Template; returns false when there is no room for it. */
+  learn(session: Session, template: Template, nowMs: number): boolean {
+    const known = session.templates.get(template.id);
+    if (known !== undefined) {
+      known.announcedMs = nowMs;
+      if (sameLayout(known.template, template)) {
+        session.counters.templatesRefreshed++;
+        return true;
+      }
+      session.counters.templatesRedefined++;
+      this.templateFields += cost(template) - cost(known.template);
+      known.template = template;
+      known.reader = undefined;
+      known.usedMs = 0;
+    } else {
+      session.counters.templatesLearned++;
+      session.templates.set(template.id, { template, reader: undefined, announcedMs: nowMs, usedMs: 0 });
+      this.templateFields += cost(template);
+    }
+    this.countCollision(session, template);
+    while (this.templateFields > this.limits.maxTemplateFields) {
+      if (!this.evictTemplates(session, template.id)) return false;
+    }
+    return true;
+  }
+
+  /** Forgets a Template. */
+  forget(session: Session, id: number): boolean {
+    const entry = session.templates.get(id);
+    if (entry === undefined) return false;
+    session.templates.delete(id);
+    this.templateFields -= cost(entry.template);
+    return true;
+  }
+
+  /** Forgets Templates announced before `beforeMs`. */
+  expire(session: Session, beforeMs: number): void {
+    for (const [id, entry] of session.templates) {
+      if (entry.announcedMs >= beforeMs) continue;
+      this.forget(session, id);
+      session.counters.templatesExpired++;
+    }
+  }
+
+  /**
+   * The Template for a Data Set: the session's own, else the one that the same address and domain announced last from
+   * another port.
+   */
+  templateFor(session: Session, id: number): TemplateEntry | undefined {
+    const own = session.templates.get(id);
+    if (own !== undefined) return own;
+    const siblings = session.domain.sessions;
+    let best: TemplateEntry | undefined;
+    for (let i = siblings.length - 1, looked = 0; i >= 0 && looked < MAX_SIBLINGS; i--, looked++) {
+      const sibling = siblings[i]!;
+      if (sibling === session) continue;
+      const entry = sibling.templates.get(id);
+      if (entry !== undefined && (best === undefined || entry.announcedMs > best.announcedMs)) best = entry;
+    }
+    if (best !== undefined) session.counters.templateBorrowed++;
+    return best;
+  }
+
+  /** Ends the sessions of a TCP connection that closed, or of a file that ended. */
+  endReliable(address: string, port: number): void {
+    for (const session of [...(this.addresses.get(address)?.values() ?? [])]) {
+      if (session.isReliable && session.port === port) this.remove(session, false);
+    }
+  }
+
+  /** Called once a message was decoded: sessions that decode are worth keeping. */
+  messageDecoded(session: Session): void {
+    if (session.isEstablished || session.counters.messagesDecoded < ESTABLISHED_AFTER) return;
+    session.isEstablished = true;
+    this.probation.delete(session);
+    this.established.add(session);
+  }
+
+  /** Sum over all sessions, those no longer alive included. */
+  totals(): DecodeCounters {
+    const sum = new DecodeCounters();
+    addCounters(sum, this.retired);
+    for (const session of this.sessions()) addCounters(sum, session.counters);
+    return sum;
+  }
+
+  private touch(session: Session, nowMs: number): void {
+    if (nowMs - session.lastSeenMs < TOUCH_INTERVAL_MS && nowMs >= session.lastSeenMs) return;
+    session.lastSeenMs = nowMs;
+    const order = session.isEstablished ? this.established : this.probation;
+    if (!order.delete(session)) return;
+    order.add(session);
+  }
+
+  private domainOf(
+    version: number,
+    address: string,
+    port: number,
+    id: number,
+    agentAddress: string,
+  ): ObservationDomain {
+    const scope = this.limits.exporterKey === 'session' ? `:${port}` : '';
+    const key = `${version} ${address}${scope} ${agentAddress} ${id}`;
+    let domain = this.domains.get(key);
+    if (domain === undefined) {
+      domain = new ObservationDomain(address, id, key);
+      this.domains.set(key, domain);
+    }
+    return domain;
+  }
+
+  private countCollision(session: Session, template: Template): void {
+    const siblings = session.domain.sessions;
+    for (let i = siblings.length - 1, looked = 0; i >= 0 && looked < MAX_SIBLINGS; i--, looked++) {
+      const sibling = siblings[i]!;
+      if (sibling === session) continue;
+      const other = sibling.templates.get(template.id);
+      if (other === undefined || sameLayout(other.template, template)) continue;
+      this.templateCollisions++;
+      return;
+    }
+  }
+
+  /** Drops the session heard least recently, an unestablished one while there is any besides `keep`. */
+  private evictOne(keep: Session): void {
+    for (const session of this.sessions()) {
+      if (session === keep) continue;
+      this.sessionsEvicted++;
+      this.remove(session);
+      return;
+    }
+  }
+
+  /** Makes room: an unestablished session with Templates, else this session's own least recently used one. */
+  private evictTemplates(session: Session, keepId: number): boolean {
+    for (const other of this.probation) {
+      if (other === session || other.templates.size === 0) continue;
+      this.sessionsEvicted++;
+      this.remove(other);
+      return true;
+    }
+    let oldestId = -1;
+    let oldestMs = Number.POSITIVE_INFINITY;
+    let looked = 0;
+    for (const [id, entry] of session.templates) {
+      if (looked++ > MAX_SIBLINGS) break;
+      if (id === keepId || entry.usedMs >= oldestMs) continue;
+      oldestId = id;
+      oldestMs = entry.usedMs;
+    }
+    if (oldestId < 0) return false;
+    session.counters.templatesEvicted++;
+    return this.forget(session, oldestId);
+  }
+
+  private remove(session: Session, isEviction = true): void {
+    if (isEviction) session.counters.templatesEvicted += session.templates.size;
+    for (const id of [...session.templates.keys()]) this.forget(session, id);
+    addCounters(this.retired, session.counters);
+    this.probation.delete(session);
+    this.established.delete(session);
+    const byKey = this.addresses.get(session.address);
+    byKey?.delete(sessionKey(session.version, session.port, session.domain.id, session.agentAddress));
+    if (byKey?.size === 0) this.addresses.delete(session.address);
+    const { domain } = session;
+    const at = domain.sessions.indexOf(session);
+    if (at >= 0) domain.sessions.splice(at, 1);
+    if (domain.sessions.length === 0) this.domains.delete(domain.key);
+    if (this.last === session) this.last = undefined;
+  }
+}
+
+/** Sessions of one domain looked through for a Template: an Exporter that changes its port each time leaves many. */
+const MAX_SIBLINGS = 64;
+
+function sessionKey(version: number, port: number, domainId: number, agentAddress: string): number | string {
+  if (agentAddress !== '') return `${agentAddress} ${domainId} ${port}`;
+  return ((domainId + 1) * 16 + (version & 15)) * 65536 + port;
+}
+
+function sameLayout(a: Template, b: Template): boolean {
+  return a.signature === b.signature && a.scopeFieldCount === b.scopeFieldCount && a.version === b.version;
+}
+
+function cost(template: Template): number {
+  return template.fields.length + 8;
+}
+
+/** Adds `from` to `to`, counter by counter. */
+export function addCounters(to: DecodeCounters, from: DecodeCounters): void {
+  const target = to as unknown as Record<string, number>;
+  for (const [name, value] of Object.entries(from)) {
+    if (typeof value === 'number') target[name] = target[name]! + value;
+  }
+  for (const fault of Object.keys(from.faults) as (keyof typeof from.faults)[]) to.faults[fault] += from.faults[fault];
+}

@@ -1,0 +1,149 @@
+import type { Cursor } from '../bytes/cursor.ts';
+import type { DecodeOutcome } from '../metrics/decode-counters.ts';
+
+/** Field Length that announces a variable-length value (RFC 7011 section 7). */
+export const VARIABLE_LENGTH = 0xffff;
+
+/** Lowest id of a Template (RFC 7011 section 3.4.1, RFC 3954 section 5.2). */
+export const FIRST_TEMPLATE_ID = 256;
+
+/** Fields a Template may have; real ones have under a hundred. */
+export const MAX_TEMPLATE_FIELDS = 2048;
+
+const ENTERPRISE_BIT = 0x8000;
+
+/** One field of a Template Record (RFC 7011 section 3.2). */
+export interface FieldSpecifier {
+  readonly elementId: number;
+  /** Private Enterprise Number; 0 for an IANA Information Element and for all of NetFlow v9. */
+  readonly enterpriseNumber: number;
+  /** Octets on the wire, or {@link VARIABLE_LENGTH}. */
+  readonly length: number;
+}
+
+/** A Template or Options Template as an Exporter announced it (RFC 7011 section 3.4, RFC 3954 sections 5.2 and 6.1). */
+export interface Template {
+  readonly id: number;
+  /** 9 or 10: whose numbering the elements follow. */
+  readonly version: number;
+  readonly fields: readonly FieldSpecifier[];
+  /** Scope fields at the head of an Options Template's records; -1 for a Template. */
+  readonly scopeFieldCount: number;
+  /** The fewest octets a Data Record can take, always at least 1. */
+  readonly minRecordLength: number;
+  /** The announcement's own octets, from scope or field count to the last specifier: equal octets mean an equal layout. */
+  readonly signature: string;
+}
+
+/** Whoever takes what a Template Set announces. */
+export interface TemplateHandler {
+  /** A Template or Options Template; returns `ok` or why it was refused. */
+  announce(template: Template): DecodeOutcome;
+  /** A Template Withdrawal (RFC 7011 section 8.1); `id` 2 or 3 withdraws all Templates or all Options Templates. */
+  withdraw(id: number): void;
+}
+
+/** The kinds of set that announce, by how their records look. */
+export type TemplateSetKind = 'netflow9' | 'netflow9Options' | 'ipfix' | 'ipfixOptions';
+
+/**
+ * Reads the records of a Template Set or Options Template Set up to the cursor's end, handing over each one as soon as it is
+ * complete. Records before a faulty one stay announced; padding behind the last one is skipped (RFC 7011 section 3.3.1).
+ * A Template with empty records is refused: reading its data would never end.
+ */
+export function parseTemplateSet(cursor: Cursor, kind: TemplateSetKind, handler: TemplateHandler): DecodeOutcome {
+  let outcome: DecodeOutcome = 'ok';
+  while (cursor.remaining >= 4) {
+    const result =
+      kind === 'netflow9Options' ? parseNetflow9OptionsTemplate(cursor, handler) : parseTemplate(cursor, kind, handler);
+    if (result === 'padding') break;
+    if (result !== 'ok') outcome = result;
+    if (cursor.overrun) break;
+  }
+  return outcome;
+}
+
+function parseTemplate(
+  cursor: Cursor,
+  kind: 'netflow9' | 'ipfix' | 'ipfixOptions',
+  handler: TemplateHandler,
+): DecodeOutcome | 'padding' {
+  const id = cursor.u16();
+  const fieldCount = cursor.u16();
+  if (fieldCount === 0) {
+    if (id === 0) return 'padding';
+    if (kind !== 'netflow9') handler.withdraw(id);
+    return kind === 'netflow9' ? 'template_record_empty' : 'ok';
+  }
+  const start = cursor.pos;
+  let scopeFieldCount = -1;
+  if (kind === 'ipfixOptions') {
+    scopeFieldCount = cursor.u16();
+    // Section 3.4.2.2 forbids 0; Exporters that send it mean a record about all of themselves.
+    if (scopeFieldCount > fieldCount) return overrun(cursor, 'scope_invalid');
+  }
+  if (id < FIRST_TEMPLATE_ID) return overrun(cursor, 'template_id_reserved');
+  const hasEnterpriseBit = kind !== 'netflow9';
+  if (fieldCount * 4 > cursor.remaining) return overrun(cursor, 'template_truncated');
+  return announce(cursor, handler, id, hasEnterpriseBit ? 10 : 9, fieldCount, scopeFieldCount, start, hasEnterpriseBit);
+}
+
+/** Options Templates of NetFlow v9 give the lengths of their field lists in octets (RFC 3954 section 6.1). */
+function parseNetflow9OptionsTemplate(cursor: Cursor, handler: TemplateHandler): DecodeOutcome | 'padding' {
+  const id = cursor.u16();
+  const start = cursor.pos;
+  const scopeLength = cursor.u16();
+  if (id === 0 && scopeLength === 0) return 'padding';
+  if (cursor.remaining < 2) return 'padding';
+  const optionLength = cursor.u16();
+  if (scopeLength % 4 !== 0 || optionLength % 4 !== 0) return overrun(cursor, 'scope_invalid');
+  if (scopeLength + optionLength > cursor.remaining) return overrun(cursor, 'template_truncated');
+  if (id < FIRST_TEMPLATE_ID) return overrun(cursor, 'template_id_reserved');
+  const fieldCount = (scopeLength + optionLength) / 4;
+  if (fieldCount === 0) return 'template_record_empty';
+  return announce(cursor, handler, id, 9, fieldCount, scopeLength / 4, start, false);
+}
+
+function announce(
+  cursor: Cursor,
+  handler: TemplateHandler,
+  id: number,
+  version: number,
+  fieldCount: number,
+  scopeFieldCount: number,
+  start: number,
+  hasEnterpriseBit: boolean,
+): DecodeOutcome {
+  if (fieldCount > MAX_TEMPLATE_FIELDS) return overrun(cursor, 'template_too_long');
+  const fields: FieldSpecifier[] = [];
+  let minRecordLength = 0;
+  for (let i = 0; i < fieldCount && !cursor.overrun; i++) {
+    const field = parseFieldSpecifier(cursor, hasEnterpriseBit);
+    fields.push(field);
+    minRecordLength += field.length === VARIABLE_LENGTH ? 1 : field.length;
+  }
+  if (cursor.overrun) return 'template_truncated';
+  if (minRecordLength === 0) return 'template_record_empty';
+  if (minRecordLength > 0xffff) return 'template_too_long';
+  const signature = octetsAsText(cursor.view, start, cursor.pos);
+  return handler.announce({ id, version, fields, scopeFieldCount, minRecordLength, signature });
+}
+
+/** The only place where a Field Specifier is read. NetFlow v9 has no enterprise bit: its numbers use all 16 bits. */
+function parseFieldSpecifier(cursor: Cursor, hasEnterpriseBit: boolean): FieldSpecifier {
+  const type = cursor.u16();
+  const length = cursor.u16();
+  if (!hasEnterpriseBit || (type & ENTERPRISE_BIT) === 0) return { elementId: type, enterpriseNumber: 0, length };
+  return { elementId: type & ~ENTERPRISE_BIT, enterpriseNumber: cursor.u32(), length };
+}
+
+/** Leaves nothing to read: after a fault the rest of the set means nothing. */
+function overrun(cursor: Cursor, fault: DecodeOutcome): DecodeOutcome {
+  cursor.pos = cursor.end;
+  cursor.overrun = true;
+  return fault;
+}
+
+function octetsAsText(view: DataView, start: number, end: number): string {
+  return Buffer.from(view.buffer, view.byteOffset + start, end - start).toString('latin1');
+}

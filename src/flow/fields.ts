@@ -1,0 +1,698 @@
+/**
+ * THE table of normalised flow fields. The class `Flow`, the JSON Schema, every writer and the README's table come from it.
+ * A field more: one row here, one in `normalize/mapping.ts`.
+ */
+
+/**
+ * How a field is held in a `Flow`:
+ * - `u8` `u16` `u32` `ipv4`: one word, the number itself
+ * - `u64`: two words, high then low
+ * - `ipv6` `mac`: one word, the position of its 16 or 6 octets in `Flow.bytes`
+ * - `text` `application`: two words, position and length of its octets in `Flow.bytes`
+ * - `time`: Unix milliseconds in `Flow.times`
+ * - `name`: a string in `Flow.names`, `''` when unknown
+ * - `choice`: one word, an index into the row's `choices`
+ */
+export type FieldType =
+  | 'u8'
+  | 'u16'
+  | 'u32'
+  | 'u64'
+  | 'ipv4'
+  | 'ipv6'
+  | 'mac'
+  | 'text'
+  | 'application'
+  | 'time'
+  | 'name'
+  | 'choice';
+
+/** What a field is to a time series: a dimension, a value to add up, or neither. */
+export type SeriesRole = 'tag' | 'counter' | 'value';
+
+/** One row of {@link FIELDS}. */
+export interface Field<Name extends string = string, Type extends FieldType = FieldType> {
+  /** Property of `Flow`. */
+  readonly field: Name;
+  /** ntop's name: the JSON key by default. */
+  readonly ntop: string;
+  /** IANA's name: the JSON key under `--names iana`. ntop's where IANA has none. */
+  readonly iana: string;
+  readonly type: Type;
+  /** Unit of the value, `''` for identifiers. */
+  readonly unit: string;
+  readonly role: SeriesRole;
+  readonly meaning: string;
+  /** Texts of a `choice`, by value. */
+  readonly choices?: readonly string[];
+}
+
+function row<const Name extends string, const Type extends FieldType>(
+  field: Name,
+  type: Type,
+  ntop: string,
+  iana: string,
+  role: SeriesRole,
+  unit: string,
+  meaning: string,
+  choices?: readonly string[],
+): Field<Name, Type> {
+  return { field, type, ntop, iana: iana === '' ? ntop : iana, unit, role, meaning, ...(choices && { choices }) };
+}
+
+/** Where a sampling rate came from, by the value of `Flow.samplingOrigin`. */
+export const SAMPLING_ORIGINS = ['unknown', 'record', 'option', 'header', 'override', 'sample'] as const;
+
+/** Where a sampling rate came from. */
+export type SamplingOrigin = (typeof SAMPLING_ORIGINS)[number];
+
+/** What was found around the inner packet of a tunnelled one, by the value of `Flow.tunnelType`. */
+export const TUNNEL_TYPES = [
+  'none',
+  'gre',
+  'ip-in-ip',
+  'vxlan',
+  'geneve',
+  'gtp-u',
+  'l2tp',
+  'teredo',
+  'vxlan-gpe',
+  'etherip',
+  'mpls',
+] as const;
+
+/** Every normalised field, in the order in which a line prints them. */
+export const FIELDS = [
+  row('sourceIPv4', 'ipv4', 'IPV4_SRC_ADDR', 'sourceIPv4Address', 'tag', '', 'source address'),
+  row('destinationIPv4', 'ipv4', 'IPV4_DST_ADDR', 'destinationIPv4Address', 'tag', '', 'destination address'),
+  row('sourceIPv6', 'ipv6', 'IPV6_SRC_ADDR', 'sourceIPv6Address', 'tag', '', 'source address'),
+  row('destinationIPv6', 'ipv6', 'IPV6_DST_ADDR', 'destinationIPv6Address', 'tag', '', 'destination address'),
+  row('sourcePort', 'u16', 'L4_SRC_PORT', 'sourceTransportPort', 'value', '', 'source port of TCP, UDP or SCTP'),
+  row(
+    'destinationPort',
+    'u16',
+    'L4_DST_PORT',
+    'destinationTransportPort',
+    'value',
+    '',
+    'destination port of TCP, UDP or SCTP',
+  ),
+  row('protocol', 'u8', 'PROTOCOL', 'protocolIdentifier', 'tag', '', 'IP protocol number'),
+  row('ipVersion', 'u8', 'IP_PROTOCOL_VERSION', 'ipVersion', 'tag', '', 'IP version, 4 or 6'),
+  row(
+    'octets',
+    'u64',
+    'IN_BYTES',
+    'octetDeltaCount',
+    'counter',
+    'octets',
+    'octets from source to destination since the last record of the flow',
+  ),
+  row(
+    'packets',
+    'u64',
+    'IN_PKTS',
+    'packetDeltaCount',
+    'counter',
+    'packets',
+    'packets from source to destination since the last record of the flow',
+  ),
+  row(
+    'reverseOctets',
+    'u64',
+    'OUT_BYTES',
+    'reverseOctetDeltaCount',
+    'counter',
+    'octets',
+    'octets from destination to source (RFC 5103, or a responder)',
+  ),
+  row(
+    'reversePackets',
+    'u64',
+    'OUT_PKTS',
+    'reversePacketDeltaCount',
+    'counter',
+    'packets',
+    'packets from destination to source (RFC 5103, or a responder)',
+  ),
+  row(
+    'postOctets',
+    'u64',
+    'OUT_BYTES',
+    'postOctetDeltaCount',
+    'counter',
+    'octets',
+    'octets leaving the observation point',
+  ),
+  row(
+    'postPackets',
+    'u64',
+    'OUT_PKTS',
+    'postPacketDeltaCount',
+    'counter',
+    'packets',
+    'packets leaving the observation point',
+  ),
+  row(
+    'startMs',
+    'time',
+    'FLOW_START_MILLISECONDS',
+    'flowStartMilliseconds',
+    'value',
+    'ms since 1970',
+    'first packet of the flow',
+  ),
+  row(
+    'endMs',
+    'time',
+    'FLOW_END_MILLISECONDS',
+    'flowEndMilliseconds',
+    'value',
+    'ms since 1970',
+    'last packet of the flow',
+  ),
+  row(
+    'samplingInterval',
+    'u32',
+    'SAMPLING_INTERVAL',
+    'samplingInterval',
+    'value',
+    'packets',
+    'one packet in this many was seen; absent when unknown',
+  ),
+  row(
+    'samplingOrigin',
+    'choice',
+    'SAMPLING_ORIGIN',
+    'samplingOrigin',
+    'value',
+    '',
+    'where the sampling interval came from',
+    SAMPLING_ORIGINS,
+  ),
+  row('samplerId', 'u32', 'FLOW_SAMPLER_ID', 'samplerId', 'value', '', 'sampler the record names'),
+  row('selectorId', 'u64', 'SELECTOR_ID', 'selectorId', 'value', '', 'selector the record names'),
+  row('tcpFlags', 'u16', 'TCP_FLAGS', 'tcpControlBits', 'value', '', 'TCP flags of all packets'),
+  row('clientTcpFlags', 'u16', 'CLIENT_TCP_FLAGS', '', 'value', '', 'TCP flags of all packets from client to server'),
+  row(
+    'serverTcpFlags',
+    'u16',
+    'SERVER_TCP_FLAGS',
+    'reverseTcpControlBits',
+    'value',
+    '',
+    'TCP flags of all packets from server to client',
+  ),
+  row('tos', 'u8', 'SRC_TOS', 'ipClassOfService', 'value', '', 'IPv4 type of service or IPv6 traffic class'),
+  row(
+    'postTos',
+    'u8',
+    'DST_TOS',
+    'postIpClassOfService',
+    'value',
+    '',
+    'the same when leaving, or of the other direction',
+  ),
+  row('icmpType', 'u16', 'ICMP_TYPE', 'icmpTypeCodeIPv4', 'value', '', 'ICMP type * 256 + code'),
+  row('icmpTypeIPv6', 'u16', 'ICMP_TYPE', 'icmpTypeCodeIPv6', 'value', '', 'ICMPv6 type * 256 + code'),
+  row('inputInterface', 'u32', 'INPUT_SNMP', 'ingressInterface', 'tag', '', 'ifIndex where packets came in'),
+  row('outputInterface', 'u32', 'OUTPUT_SNMP', 'egressInterface', 'tag', '', 'ifIndex where packets left'),
+  row(
+    'inputInterfaceName',
+    'name',
+    'INPUT_INTERFACE_NAME',
+    'ingressInterfaceName',
+    'tag',
+    '',
+    'name of that interface, from options data',
+  ),
+  row(
+    'outputInterfaceName',
+    'name',
+    'OUTPUT_INTERFACE_NAME',
+    'egressInterfaceName',
+    'tag',
+    '',
+    'name of that interface, from options data',
+  ),
+  row('sourceAs', 'u32', 'SRC_AS', 'bgpSourceAsNumber', 'tag', '', 'AS number of the source'),
+  row('destinationAs', 'u32', 'DST_AS', 'bgpDestinationAsNumber', 'tag', '', 'AS number of the destination'),
+  row(
+    'nextAdjacentAs',
+    'u32',
+    'BGP_NEXT_ADJACENT_ASN',
+    'bgpNextAdjacentAsNumber',
+    'value',
+    '',
+    'next AS on the path to the destination',
+  ),
+  row(
+    'previousAdjacentAs',
+    'u32',
+    'BGP_PREV_ADJACENT_ASN',
+    'bgpPrevAdjacentAsNumber',
+    'value',
+    '',
+    'AS the packets came from',
+  ),
+  row(
+    'sourceIPv4Mask',
+    'u8',
+    'IPV4_SRC_MASK',
+    'sourceIPv4PrefixLength',
+    'value',
+    'bits',
+    'prefix length of the source',
+  ),
+  row(
+    'destinationIPv4Mask',
+    'u8',
+    'IPV4_DST_MASK',
+    'destinationIPv4PrefixLength',
+    'value',
+    'bits',
+    'prefix length of the destination',
+  ),
+  row(
+    'sourceIPv6Mask',
+    'u8',
+    'IPV6_SRC_MASK',
+    'sourceIPv6PrefixLength',
+    'value',
+    'bits',
+    'prefix length of the source',
+  ),
+  row(
+    'destinationIPv6Mask',
+    'u8',
+    'IPV6_DST_MASK',
+    'destinationIPv6PrefixLength',
+    'value',
+    'bits',
+    'prefix length of the destination',
+  ),
+  row('nextHopIPv4', 'ipv4', 'IPV4_NEXT_HOP', 'ipNextHopIPv4Address', 'value', '', 'next hop'),
+  row('nextHopIPv6', 'ipv6', 'IPV6_NEXT_HOP', 'ipNextHopIPv6Address', 'value', '', 'next hop'),
+  row('bgpNextHopIPv4', 'ipv4', 'BGP_IPV4_NEXT_HOP', 'bgpNextHopIPv4Address', 'value', '', 'BGP next hop'),
+  row('bgpNextHopIPv6', 'ipv6', 'BGP_IPV6_NEXT_HOP', 'bgpNextHopIPv6Address', 'value', '', 'BGP next hop'),
+  row('vlan', 'u16', 'SRC_VLAN', 'vlanId', 'tag', '', 'VLAN of the packets coming in'),
+  row('postVlan', 'u16', 'DST_VLAN', 'postVlanId', 'tag', '', 'VLAN of the packets leaving'),
+  row(
+    'vlanPriority',
+    'u8',
+    'SRC_VLAN_PRIORITY',
+    'dot1qPriority',
+    'value',
+    '',
+    '802.1p priority of the packets coming in',
+  ),
+  row('postVlanPriority', 'u8', 'DST_VLAN_PRIORITY', '', 'value', '', '802.1p priority of the packets leaving'),
+  row('dot1qVlan', 'u16', 'DOT1Q_SRC_VLAN', 'dot1qVlanId', 'tag', '', 'outer 802.1Q VLAN coming in'),
+  row(
+    'dot1qCustomerVlan',
+    'u16',
+    'DOT1Q_CUSTOMER_VLAN',
+    'dot1qCustomerVlanId',
+    'tag',
+    '',
+    'inner 802.1Q VLAN coming in',
+  ),
+  row('postDot1qVlan', 'u16', 'DOT1Q_DST_VLAN', 'postDot1qVlanId', 'tag', '', 'outer 802.1Q VLAN leaving'),
+  row('sourceMac', 'mac', 'IN_SRC_MAC', 'sourceMacAddress', 'value', '', 'source MAC coming in'),
+  row('destinationMac', 'mac', 'IN_DST_MAC', 'destinationMacAddress', 'value', '', 'destination MAC coming in'),
+  row('postSourceMac', 'mac', 'OUT_SRC_MAC', 'postSourceMacAddress', 'value', '', 'source MAC leaving'),
+  row('postDestinationMac', 'mac', 'OUT_DST_MAC', 'postDestinationMacAddress', 'value', '', 'destination MAC leaving'),
+  row('direction', 'u8', 'DIRECTION', 'flowDirection', 'value', '', '0 ingress, 1 egress'),
+  row(
+    'flowEndReason',
+    'u8',
+    'FLOW_END_REASON',
+    'flowEndReason',
+    'value',
+    '',
+    '1 idle, 2 active, 3 end seen, 4 forced, 5 lack of resources',
+  ),
+  row(
+    'forwardingStatus',
+    'u32',
+    'FORWARDING_STATUS',
+    'forwardingStatus',
+    'value',
+    '',
+    'forwarded, dropped or consumed, and why (RFC 7270 section 4.12)',
+  ),
+  row('ethernetType', 'u16', 'ETHERNET_TYPE', 'ethernetType', 'value', '', 'Ethernet type of the payload'),
+  row('minimumTtl', 'u8', 'MIN_TTL', 'minimumTTL', 'value', 'hops', 'lowest time to live'),
+  row('maximumTtl', 'u8', 'MAX_TTL', 'maximumTTL', 'value', 'hops', 'highest time to live'),
+  row('flowLabel', 'u32', 'IPV6_FLOW_LABEL', 'flowLabelIPv6', 'value', '', 'IPv6 flow label'),
+  row('fragmentOffset', 'u16', 'FRAGMENT_OFFSET', 'fragmentOffset', 'value', '8 octets', 'fragment offset'),
+  row(
+    'fragmentIdentification',
+    'u32',
+    'IPV4_IDENT',
+    'fragmentIdentification',
+    'value',
+    '',
+    'identification of the fragmented packet',
+  ),
+  row(
+    'frameLength',
+    'u32',
+    'FRAME_LENGTH',
+    'dataLinkFrameSize',
+    'value',
+    'octets',
+    'length of the sampled frame on the wire',
+  ),
+  row(
+    'strippedOctets',
+    'u32',
+    'SFLOW_STRIPPED_OCTETS',
+    '',
+    'value',
+    'octets',
+    'octets of the sampled frame taken off before its header was copied',
+  ),
+  row(
+    'sampleSequence',
+    'u32',
+    'SFLOW_SAMPLE_SEQUENCE_NUMBER',
+    '',
+    'value',
+    '',
+    'sequence number of the sFlow sample within its source',
+  ),
+  row(
+    'sourceIdType',
+    'u32',
+    'SFLOW_SOURCE_ID_TYPE',
+    '',
+    'value',
+    '',
+    'what the sFlow data source is: 0 ifIndex, 1 smonVlanDataSource, 2 entPhysicalEntry',
+  ),
+  row('sourceIdIndex', 'u32', 'SFLOW_SOURCE_ID_INDEX', '', 'value', '', 'which of these the sFlow data source is'),
+  row(
+    'samplePool',
+    'u32',
+    'SFLOW_SAMPLE_POOL',
+    '',
+    'value',
+    'packets',
+    'packets of the sFlow data source that could have been sampled',
+  ),
+  row(
+    'sampleDrops',
+    'u32',
+    'SFLOW_SAMPLE_DROPS',
+    '',
+    'value',
+    'packets',
+    'packets the sFlow data source could not sample or report',
+  ),
+  row('ingressVrf', 'u32', 'INGRESS_VRFID', 'ingressVRFID', 'tag', '', 'VRF where packets came in'),
+  row('egressVrf', 'u32', 'EGRESS_VRFID', 'egressVRFID', 'tag', '', 'VRF where packets left'),
+  row('ingressVrfName', 'name', 'INGRESS_VRF_NAME', 'ingressVRFname', 'tag', '', 'name of that VRF, from options data'),
+  row('egressVrfName', 'name', 'EGRESS_VRF_NAME', 'egressVRFname', 'tag', '', 'name of that VRF, from options data'),
+  row(
+    'postNatSourceIPv4',
+    'ipv4',
+    'POST_NAT_SRC_IPV4_ADDR',
+    'postNATSourceIPv4Address',
+    'value',
+    '',
+    'source after translation',
+  ),
+  row(
+    'postNatDestinationIPv4',
+    'ipv4',
+    'POST_NAT_DST_IPV4_ADDR',
+    'postNATDestinationIPv4Address',
+    'value',
+    '',
+    'destination after translation',
+  ),
+  row(
+    'postNatSourceIPv6',
+    'ipv6',
+    'POST_NAT_SRC_IPV6_ADDR',
+    'postNATSourceIPv6Address',
+    'value',
+    '',
+    'source after translation',
+  ),
+  row(
+    'postNatDestinationIPv6',
+    'ipv6',
+    'POST_NAT_DST_IPV6_ADDR',
+    'postNATDestinationIPv6Address',
+    'value',
+    '',
+    'destination after translation',
+  ),
+  row(
+    'postNaptSourcePort',
+    'u16',
+    'POST_NAPT_SRC_TRANSPORT_PORT',
+    'postNAPTSourceTransportPort',
+    'value',
+    '',
+    'source port after translation',
+  ),
+  row(
+    'postNaptDestinationPort',
+    'u16',
+    'POST_NAPT_DST_TRANSPORT_PORT',
+    'postNAPTDestinationTransportPort',
+    'value',
+    '',
+    'destination port after translation',
+  ),
+  row('natEvent', 'u8', 'NAT_EVENT', 'natEvent', 'value', '', 'NAT event (RFC 8158 section 4.3)'),
+  row(
+    'firewallEvent',
+    'u8',
+    'FIREWALL_EVENT',
+    'firewallEvent',
+    'value',
+    '',
+    '1 created, 2 deleted, 3 denied, 4 alert, 5 updated',
+  ),
+  row(
+    'applicationId',
+    'application',
+    'APPLICATION_ID',
+    'applicationId',
+    'tag',
+    '',
+    'classification engine and selector, engine:selector (RFC 6759)',
+  ),
+  row(
+    'applicationName',
+    'name',
+    'APPLICATION_NAME',
+    'applicationName',
+    'tag',
+    '',
+    'name of the application, from options data or the record',
+  ),
+  row('l7Protocol', 'u16', 'L7_PROTO', '', 'tag', '', "application in nDPI's numbering"),
+  row('l7ProtocolName', 'text', 'L7_PROTO_NAME', '', 'tag', '', "application in nDPI's words"),
+  row(
+    'tunnelType',
+    'choice',
+    'TUNNEL_TYPE',
+    'tunnelTechnology',
+    'value',
+    '',
+    'what the inner packet was wrapped in',
+    TUNNEL_TYPES,
+  ),
+  row('tunnelId', 'u32', 'TUNNEL_ID', 'tunnelIdentifier', 'value', '', 'VNI, GRE key or tunnel endpoint id'),
+  row('innerSourceIPv4', 'ipv4', 'UNTUNNELED_IPV4_SRC_ADDR', '', 'value', '', 'source inside the tunnel'),
+  row('innerDestinationIPv4', 'ipv4', 'UNTUNNELED_IPV4_DST_ADDR', '', 'value', '', 'destination inside the tunnel'),
+  row('innerSourceIPv6', 'ipv6', 'UNTUNNELED_IPV6_SRC_ADDR', '', 'value', '', 'source inside the tunnel'),
+  row('innerDestinationIPv6', 'ipv6', 'UNTUNNELED_IPV6_DST_ADDR', '', 'value', '', 'destination inside the tunnel'),
+  row('innerSourcePort', 'u16', 'UNTUNNELED_L4_SRC_PORT', '', 'value', '', 'source port inside the tunnel'),
+  row('innerDestinationPort', 'u16', 'UNTUNNELED_L4_DST_PORT', '', 'value', '', 'destination port inside the tunnel'),
+  row('innerProtocol', 'u8', 'UNTUNNELED_PROTOCOL', '', 'value', '', 'IP protocol inside the tunnel'),
+  row('sourceProcessId', 'u32', 'SRC_PROC_PID', '', 'value', '', 'process id at the source'),
+  row('sourceProcessName', 'text', 'SRC_PROC_NAME', '', 'tag', '', 'process at the source'),
+  row('sourceProcessUserId', 'u32', 'SRC_PROC_UID', '', 'value', '', 'user id of the process at the source'),
+  row('sourceProcessUserName', 'text', 'SRC_PROC_USER_NAME', '', 'tag', '', 'user of the process at the source'),
+  row('sourceFatherProcessId', 'u32', 'SRC_FATHER_PROC_PID', '', 'value', '', 'process id of the father at the source'),
+  row('sourceFatherProcessName', 'text', 'SRC_FATHER_PROC_NAME', '', 'value', '', 'father process at the source'),
+  row(
+    'sourceFatherProcessUserId',
+    'u32',
+    'SRC_FATHER_PROC_UID',
+    '',
+    'value',
+    '',
+    'user id of the father at the source',
+  ),
+  row(
+    'sourceFatherProcessUserName',
+    'text',
+    'SRC_FATHER_PROC_USER_NAME',
+    '',
+    'value',
+    '',
+    'user of the father at the source',
+  ),
+  row(
+    'sourceFatherProcessPackage',
+    'text',
+    'SRC_FATHER_PROC_PKG_NAME',
+    '',
+    'value',
+    '',
+    'package of the father at the source',
+  ),
+  row('sourceProcessPackage', 'text', 'SRC_PROC_PKG_NAME', '', 'value', '', 'package of the process at the source'),
+  row('sourceProcessCommandLine', 'text', 'SRC_PROC_CMDLINE', '', 'value', '', 'command line at the source'),
+  row('sourceContainerId', 'text', 'SRC_PROC_CONTAINER_ID', '', 'tag', '', 'container at the source'),
+  row('destinationProcessId', 'u32', 'DST_PROC_PID', '', 'value', '', 'process id at the destination'),
+  row('destinationProcessName', 'text', 'DST_PROC_NAME', '', 'tag', '', 'process at the destination'),
+  row('destinationProcessUserId', 'u32', 'DST_PROC_UID', '', 'value', '', 'user id of the process at the destination'),
+  row(
+    'destinationProcessUserName',
+    'text',
+    'DST_PROC_USER_NAME',
+    '',
+    'tag',
+    '',
+    'user of the process at the destination',
+  ),
+  row(
+    'destinationFatherProcessId',
+    'u32',
+    'DST_FATHER_PROC_PID',
+    '',
+    'value',
+    '',
+    'process id of the father at the destination',
+  ),
+  row(
+    'destinationFatherProcessName',
+    'text',
+    'DST_FATHER_PROC_NAME',
+    '',
+    'value',
+    '',
+    'father process at the destination',
+  ),
+  row(
+    'destinationFatherProcessUserId',
+    'u32',
+    'DST_FATHER_PROC_UID',
+    '',
+    'value',
+    '',
+    'user id of the father at the destination',
+  ),
+  row(
+    'destinationFatherProcessUserName',
+    'text',
+    'DST_FATHER_PROC_USER_NAME',
+    '',
+    'value',
+    '',
+    'user of the father at the destination',
+  ),
+  row(
+    'destinationFatherProcessPackage',
+    'text',
+    'DST_FATHER_PROC_PKG_NAME',
+    '',
+    'value',
+    '',
+    'package of the father at the destination',
+  ),
+  row(
+    'destinationProcessPackage',
+    'text',
+    'DST_PROC_PKG_NAME',
+    '',
+    'value',
+    '',
+    'package of the process at the destination',
+  ),
+  row('destinationProcessCommandLine', 'text', 'DST_PROC_CMDLINE', '', 'value', '', 'command line at the destination'),
+  row('destinationContainerId', 'text', 'DST_PROC_CONTAINER_ID', '', 'tag', '', 'container at the destination'),
+  row(
+    'sourceProcessMemory',
+    'u32',
+    'SRC_PROC_ACTUAL_MEMORY',
+    '',
+    'value',
+    'octets',
+    'resident memory of the process at the source',
+  ),
+  row('sourceProcessPeakMemory', 'u32', 'SRC_PROC_PEAK_MEMORY', '', 'value', 'octets', 'its peak memory'),
+  row('sourceProcessCpuLoad', 'u32', 'SRC_PROC_AVERAGE_CPU_LOAD', '', 'value', 'percent * 100', 'its CPU load'),
+  row('sourceProcessPageFaults', 'u32', 'SRC_PROC_NUM_PAGE_FAULTS', '', 'value', '', 'its page faults'),
+  row('sourceProcessIoWait', 'u32', 'SRC_PROC_PCTG_IOWAIT', '', 'value', 'percent * 100', 'its I/O wait'),
+  row(
+    'destinationProcessMemory',
+    'u32',
+    'DST_PROC_ACTUAL_MEMORY',
+    '',
+    'value',
+    'octets',
+    'resident memory of the process at the destination',
+  ),
+  row('destinationProcessPeakMemory', 'u32', 'DST_PROC_PEAK_MEMORY', '', 'value', 'octets', 'its peak memory'),
+  row('destinationProcessCpuLoad', 'u32', 'DST_PROC_AVERAGE_CPU_LOAD', '', 'value', 'percent * 100', 'its CPU load'),
+  row('destinationProcessPageFaults', 'u32', 'DST_PROC_NUM_PAGE_FAULTS', '', 'value', '', 'its page faults'),
+  row('destinationProcessIoWait', 'u32', 'DST_PROC_PCTG_IOWAIT', '', 'value', 'percent * 100', 'its I/O wait'),
+] as const;
+
+/** Name of a normalised field: a property of `Flow`. */
+export type FieldName = (typeof FIELDS)[number]['field'];
+
+/** Names of the fields whose type is one of `Types`. */
+export type FieldNameOf<Types extends FieldType> = Extract<(typeof FIELDS)[number], { type: Types }>['field'];
+
+/** The rows by field name. */
+export const FIELD_BY_NAME: ReadonlyMap<FieldName, Field> = new Map(FIELDS.map((field) => [field.field, field]));
+
+const WORDS: Readonly<Record<FieldType, number>> = {
+  u8: 1,
+  u16: 1,
+  u32: 1,
+  u64: 2,
+  ipv4: 1,
+  ipv6: 1,
+  mac: 1,
+  text: 2,
+  application: 2,
+  choice: 1,
+  time: 0,
+  name: 0,
+};
+
+const slots = {} as Record<FieldName, number>;
+let words = 0;
+let times = 0;
+let names = 0;
+for (const { field, type } of FIELDS) {
+  if (type === 'time') slots[field] = times++;
+  else if (type === 'name') slots[field] = names++;
+  else {
+    slots[field] = words;
+    words += WORDS[type];
+  }
+}
+
+/** Where a field lies: index of its first word in `Flow.words`, or its index in `Flow.times` or `Flow.names`. */
+export const SLOT: Readonly<Record<FieldName, number>> = slots;
+
+/** Words that {@link FIELDS} take; what comes behind is for elements without a field. */
+export const FIELD_WORDS = words;
+
+/** Fields of type `time`. */
+export const TIME_COUNT = times;
+
+/** Fields of type `name`. */
+export const NAME_COUNT = names;

@@ -1,0 +1,125 @@
+/** Export protocols, as lines name them. */
+export type ExportProtocol = 'NetFlow' | 'IPFIX' | 'sFlow';
+
+/**
+ * Where the records of a datagram come from: what every line says besides the flow. One object lives as long as the decoder
+ * and is overwritten; whoever keeps something derived from it compares {@link Origin.serial}.
+ */
+export class Origin {
+  /** Grows whenever anything below has changed. */
+  serial = 0;
+  protocol: ExportProtocol = 'NetFlow';
+  /** Version of the export protocol: 1, 5, 7, 9, 10 (IPFIX); 5 for sFlow. */
+  version = 0;
+  /** Address the datagram came from, IPv4 or IPv6 text. */
+  exporterAddress = '';
+  /** Port the datagram came from. */
+  exporterPort = 0;
+  /** Observation Domain ID (IPFIX) or Source ID (NetFlow v9); -1 where the protocol has none. */
+  observationDomainId = -1;
+  /** Engine type of NetFlow v5; -1 elsewhere. */
+  engineType = -1;
+  /** Engine id of NetFlow v5; -1 elsewhere. */
+  engineId = -1;
+  /** Agent address of an sFlow datagram, `''` elsewhere. */
+  agentAddress = '';
+  /** Sub-agent id of an sFlow datagram, -1 elsewhere. */
+  subAgentId = -1;
+  /** Template the record was read by; -1 where the protocol has none. */
+  templateId = -1;
+  /** Export time in Unix milliseconds; for sFlow, which has none, the time of arrival. */
+  exportTimeMs = 0;
+  /** Sequence number of the datagram's header; -1 for NetFlow v1, which has none. */
+  sequenceNumber = -1;
+}
+
+/** Keys under which a line prints an {@link Origin}. */
+export interface OriginKey {
+  readonly property: Exclude<keyof Origin, 'serial'>;
+  readonly ntop: string;
+  readonly iana: string;
+  readonly type: 'text' | 'number' | 'time';
+  readonly meaning: string;
+}
+
+/** In printing order. The exporter's address takes the IPv6 name where it is one. */
+export const ORIGIN_KEYS: readonly OriginKey[] = [
+  {
+    property: 'exporterAddress',
+    ntop: 'EXPORTER_IPV4_ADDRESS',
+    iana: 'exporterIPv4Address',
+    type: 'text',
+    meaning: 'address the datagram came from; EXPORTER_IPV6_ADDRESS for IPv6',
+  },
+  {
+    property: 'exporterPort',
+    ntop: 'EXPORTER_TRANSPORT_PORT',
+    iana: 'exporterTransportPort',
+    type: 'number',
+    meaning: 'port the datagram came from',
+  },
+  {
+    property: 'protocol',
+    ntop: 'EXPORT_PROTOCOL',
+    iana: 'exportProtocol',
+    type: 'text',
+    meaning: 'NetFlow, IPFIX or sFlow',
+  },
+  {
+    property: 'version',
+    ntop: 'EXPORT_PROTOCOL_VERSION',
+    iana: 'exportProtocolVersion',
+    type: 'number',
+    meaning: 'its version',
+  },
+  {
+    property: 'observationDomainId',
+    ntop: 'OBSERVATION_DOMAIN_ID',
+    iana: 'observationDomainId',
+    type: 'number',
+    meaning: 'Observation Domain ID, or Source ID of NetFlow v9',
+  },
+  {
+    property: 'engineType',
+    ntop: 'ENGINE_TYPE',
+    iana: 'engineType',
+    type: 'number',
+    meaning: 'engine type of NetFlow v5',
+  },
+  { property: 'engineId', ntop: 'ENGINE_ID', iana: 'engineId', type: 'number', meaning: 'engine id of NetFlow v5' },
+  {
+    property: 'agentAddress',
+    ntop: 'SFLOW_AGENT_ADDRESS',
+    iana: 'sflowAgentAddress',
+    type: 'text',
+    meaning: 'sFlow agent',
+  },
+  {
+    property: 'subAgentId',
+    ntop: 'SFLOW_SUB_AGENT_ID',
+    iana: 'sflowSubAgentId',
+    type: 'number',
+    meaning: 'sFlow sub-agent',
+  },
+  {
+    property: 'templateId',
+    ntop: 'TEMPLATE_ID',
+    iana: 'templateId',
+    type: 'number',
+    meaning: 'Template the record was read by',
+  },
+  {
+    property: 'exportTimeMs',
+    ntop: 'EXPORT_TIME_MILLISECONDS',
+    iana: 'exportTimeMilliseconds',
+    type: 'time',
+    meaning: 'export time, Unix milliseconds; for sFlow the time of arrival',
+  },
+  {
+    property: 'sequenceNumber',
+    ntop: 'EXPORT_SEQUENCE_NUMBER',
+    iana: 'exportSequenceNumber',
+    type: 'number',
+    meaning: 'sequence number of the datagram',
+  },
+];

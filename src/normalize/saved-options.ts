@@ -1,0 +1,39 @@
+import { DomainOptions } from './domain-options.ts';
+
+/** What options data told about a domain, as saved. */
+export interface SavedOptions {
+  readonly samplers: readonly (readonly [number, number])[];
+  readonly interfaceSampling: readonly (readonly [number, number])[];
+  readonly samplingInterval: number;
+  readonly interfaceNames: readonly (readonly [number, string])[];
+  readonly applicationNames: readonly (readonly [number, string])[];
+  readonly vrfNames: readonly (readonly [number, string])[];
+  readonly systemInitTimeMs: number;
+}
+
+/** The form in which options are saved. Elements of the Exporter's own are not: they come again with its Templates. */
+export function saveOptions(options: DomainOptions): SavedOptions {
+  return {
+    samplers: [...options.samplers.entries],
+    interfaceSampling: [...options.interfaceSampling.entries],
+    samplingInterval: options.samplingInterval,
+    interfaceNames: [...options.interfaceNames.entries],
+    applicationNames: [...options.applicationNames.entries],
+    vrfNames: [...options.vrfNames.entries],
+    systemInitTimeMs: options.systemInitTimeMs,
+  };
+}
+
+/** The options again. */
+export function restoreOptions(saved: SavedOptions): DomainOptions {
+  const options = new DomainOptions();
+  for (const [id, interval] of saved.samplers) options.samplers.set(id, interval);
+  for (const [index, interval] of saved.interfaceSampling) options.interfaceSampling.set(index, interval);
+  for (const [index, name] of saved.interfaceNames) options.interfaceNames.set(index, name);
+  for (const [id, name] of saved.applicationNames) options.applicationNames.set(id, name);
+  for (const [id, name] of saved.vrfNames) options.vrfNames.set(id, name);
+  options.samplingInterval = saved.samplingInterval;
+  options.systemInitTimeMs = saved.systemInitTimeMs;
+  options.changes = 1;
+  return options;
+}

@@ -1,0 +1,375 @@
+/** Datagrams from the network to lines: listeners, one decoder, sinks, the status page and saved state. */
+
+import type { Configuration } from '../config/configuration.ts';
+import { StatusServer } from '../metrics/status.ts';
+import type { NdjsonEvent } from '../sink/ndjson.ts';
+import { Decoding } from './decoding.ts';
+import { decodingOptionsOf } from './decoding-options.ts';
+import { ExporterTotals } from './exporter-totals.ts';
+import { DEFAULT_LISTEN, formatHostPort, parseHostPort, parseListenUrl } from './listen-url.ts';
+import { type Listener, openListener } from './listener.ts';
+import type { Log } from './log.ts';
+import { Output, type OutputOptions } from './output.ts';
+import { StateFile } from './state-file.ts';
+import { StateKeeper } from './state-keeper.ts';
+import { statusPages } from './status-pages.ts';
+
+const FLUSH_INTERVAL_MS = 200;
+const TICK_MS = 1000;
+const TOTALS_INTERVAL_MS = 5000;
+/** Exporters announced in the log; further ones are only counted. */
+const MAX_EXPORTERS_LOGGED = 16_384;
+
+/** What a collector needs besides its configuration. */
+export interface CollectOptions {
+  readonly log: Log;
+  /** Version of the program, for the log and the status page. */
+  readonly version: string;
+  /** Whether the status address was asked for: its port being taken is an error then. */
+  readonly isStatusAsked: boolean;
+  /** Called once when nobody reads the lines any more. */
+  readonly onReaderGone: () => void;
+}
+
+/** A collector at work. */
+export interface RunningCollect {
+  /** Where it listens, as bound: `udp://[::]:2055`. */
+  readonly listeners: readonly string[];
+  /** Address of the status page, undefined without one. */
+  readonly status: string | undefined;
+  /** Applies a new configuration as far as that goes without a restart, and opens files anew. Rejects, and changes nothing, where it cannot. */
+  reload(configuration: Configuration): Promise<void>;
+  /** Stops listening, saves state, writes what is left, and logs what was done. */
+  stop(reason: string): Promise<void>;
+}
+
+/** Starts collecting. Rejects with one clear error, and leaves nothing open, where something cannot be opened. */
+export async function startCollect(configuration: Configuration, options: CollectOptions): Promise<RunningCollect> {
+  const collector = new Collector(configuration, options);
+  try {
+    await collector.start();
+  } catch (error) {
+    await collector.release();
+    throw error;
+  }
+  return collector;
+}
+
+class Collector implements RunningCollect {
+  decoding: Decoding;
+  output: Output;
+  readonly totals = new ExporterTotals();
+  readonly startedMs = Date.now();
+  readonly version: string;
+  #configuration: Configuration;
+  readonly #options: CollectOptions;
+  readonly #log: Log;
+  readonly #listeners: Listener[] = [];
+  #statusServer: StatusServer | undefined;
+  #state: StateKeeper | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #ticks = 0;
+  #drops = new Map<string, number>();
+  readonly #droppingListeners = new Set<string>();
+  readonly #exporters = new Set<string>();
+  #lastAddress = '';
+  #internalErrorsLogged = 0;
+  #internalErrorsBefore = 0;
+  #isReaderGone = false;
+  #isStopping = false;
+
+  constructor(configuration: Configuration, options: CollectOptions) {
+    this.#configuration = configuration;
+    this.#options = options;
+    this.#log = options.log;
+    this.version = options.version;
+    const stateFile = configuration.stateDir === '' ? undefined : new StateFile(configuration.stateDir);
+    this.output = new Output(configuration, this.#outputOptions(configuration));
+    this.decoding = new Decoding(decodingOptionsOf(configuration), this.output);
+    if (stateFile !== undefined) this.#state = new StateKeeper(stateFile, this.#log);
+  }
+
+  get listeners(): readonly string[] {
+    return this.#listeners.map(({ url }) => url);
+  }
+
+  get status(): string | undefined {
+    if (this.#statusServer === undefined) return undefined;
+    return formatHostPort(parseHostPort(this.#configuration.status).address, this.#statusServer.port);
+  }
+
+  /** Faults of ours since the program started. */
+  get internalErrors(): number {
+    return this.#internalErrorsBefore + this.decoding.internalErrors;
+  }
+
+  /** What each listener says of itself. */
+  listenerStatus() {
+    return this.#listeners.map((listener) => listener.status());
+  }
+
+  async start(): Promise<void> {
+    const { listen, receiveBuffer } = this.#configuration;
+    this.#state?.restore(this.decoding);
+    for (const url of listen.length === 0 ? [DEFAULT_LISTEN] : listen) {
+      this.#listeners.push(await openListener(parseListenUrl(url), receiveBuffer, this));
+    }
+    await this.#openStatus();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#log.write('info', 'started', `flowrelay ${this.version} listens on ${this.listeners.join(', ')}`, {
+      version: this.version,
+      listeners: this.listeners,
+      sinks: this.output.sinks.map(({ path }) => path),
+      status: this.status ?? 'off',
+      ...(this.#configuration.stateDir !== '' && { stateDir: this.#configuration.stateDir }),
+    });
+    this.#sayBuffers();
+  }
+
+  /** Lets go of whatever is open. */
+  async release(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    await this.#statusServer?.close();
+    await this.output.close();
+  }
+
+  async reload(configuration: Configuration): Promise<void> {
+    const before = this.#configuration;
+    const needRestart = (['listen', 'status', 'stateDir', 'receiveBuffer'] as const).filter(
+      (name) => JSON.stringify(before[name]) !== JSON.stringify(configuration[name]),
+    );
+    // Definitions may have changed in their files, whose names stay the same.
+    const isDecodingChanged =
+      JSON.stringify(decodingOptionsOf(before)) !== JSON.stringify(decodingOptionsOf(configuration)) ||
+      configuration.ieDefinitions.length > 0 ||
+      configuration.exporterTemplates.length > 0;
+    // Whatever fails, fails before anything is replaced.
+    const next = isDecodingChanged ? new Decoding(decodingOptionsOf(configuration), this.output) : undefined;
+    if (sinkPart(before) === sinkPart(configuration)) this.output.reopen();
+    else await this.output.replace(configuration, this.#outputOptions(configuration));
+    if (next !== undefined) this.#replaceDecoding(next);
+    this.#log.setLevel(configuration.logLevel);
+    // What needs a restart keeps its old value, so that the next reload says it again.
+    const kept = Object.fromEntries(needRestart.map((name) => [name, before[name]]));
+    this.#configuration = { ...configuration, ...kept };
+    this.#log.write('info', 'reloaded', 'configuration reloaded, files opened anew', {
+      sinks: this.output.sinks.map(({ path }) => path),
+      ...(needRestart.length > 0 && { needsRestart: needRestart }),
+    });
+  }
+
+  async stop(reason: string): Promise<void> {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    clearInterval(this.#timer);
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    this.#watchDrops();
+    await this.#state?.save(this.decoding);
+    this.totals.update(this.decoding.sessions);
+    await this.output.close();
+    await this.#statusServer?.close();
+    const sums = { messages: 0, discarded: 0, flows: 0, options: 0, counters: 0 };
+    for (const { counters } of this.totals.rows()) {
+      sums.messages += counters.messagesReceived;
+      sums.discarded += counters.messagesDiscarded;
+      sums.flows += counters.flowRecords;
+      sums.options += counters.optionsRecords;
+      sums.counters += counters.countersRecords;
+    }
+    const { sinks } = this.output;
+    this.#log.write('info', 'stopped', `stopped (${reason}) after ${sums.flows} flows of ${sums.messages} messages`, {
+      reason,
+      seconds: Math.round((Date.now() - this.startedMs) / 1000),
+      messages: sums.messages,
+      messagesDiscarded: sums.discarded,
+      flows: sums.flows,
+      optionsRecords: sums.options,
+      countersRecords: sums.counters,
+      linesWritten: sinks.reduce((sum, sink) => sum + sink.linesWritten, 0),
+      linesDropped: sinks.reduce((sum, sink) => sum + sink.linesDropped, 0),
+      kernelDrops: this.listenerStatus().reduce((sum, { kernelDrops }) => sum + (kernelDrops ?? 0), 0),
+    });
+  }
+
+  onDatagram(octets: Uint8Array, address: string, port: number): void {
+    const view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
+    this.onMessage(octets, view, 0, octets.byteLength, address, port, false);
+  }
+
+  onMessage(
+    octets: Uint8Array,
+    view: DataView,
+    start: number,
+    end: number,
+    address: string,
+    port: number,
+    isReliable = false,
+  ): void {
+    const outcome = this.decoding.decode(octets, view, start, end, address, port, Date.now(), isReliable);
+    if (outcome !== 'ok') {
+      this.#log.writeLimited(
+        `${outcome} ${address}`,
+        'warning',
+        'fault',
+        `a message of ${address} could not be decoded whole: ${outcome}`,
+        {
+          exporter: address,
+          port,
+          reason: outcome,
+          octets: end - start,
+        },
+      );
+    } else if (address !== this.#lastAddress) {
+      this.#lastAddress = address;
+      this.#greet(address, port);
+    }
+  }
+
+  onError(listener: string, error: Error): void {
+    this.#log.writeLimited(`listener ${listener}`, 'error', 'listener_error', `${listener}: ${error.message}`, {
+      listener,
+    });
+  }
+
+  /** Goes on with another decoder, which learns what the old one knew of Templates and options. */
+  #replaceDecoding(next: Decoding): void {
+    const problem = next.restoreState(this.decoding.serializeState());
+    if (problem !== undefined) {
+      this.#log.write('warning', 'state_ignored', `Templates were not carried over: ${problem}`, { reason: problem });
+    }
+    this.totals.update(this.decoding.sessions);
+    this.totals.startTable();
+    this.#internalErrorsBefore += this.decoding.internalErrors;
+    this.decoding = next;
+  }
+
+  #greet(address: string, port: number): void {
+    if (this.#exporters.has(address) || this.#exporters.size >= MAX_EXPORTERS_LOGGED) return;
+    this.#exporters.add(address);
+    this.#log.writeLimited(`exporter ${address}`, 'info', 'exporter_first_seen', `first message of ${address}`, {
+      exporter: address,
+      port,
+    });
+  }
+
+  #outputOptions(configuration: Configuration): OutputOptions {
+    return {
+      delivery: 'drop',
+      queueOctets: configuration.queueOctets,
+      flushIntervalMs: FLUSH_INTERVAL_MS,
+      onEvent: (event) => this.#onSinkEvent(event),
+    };
+  }
+
+  #onSinkEvent(event: NdjsonEvent): void {
+    const sink = event.path === '-' ? 'standard output' : event.path;
+    switch (event.kind) {
+      case 'write_failed':
+        this.#log.write(
+          'error',
+          event.kind,
+          `cannot write ${sink}: ${event.reason}; it is tried again until it works`,
+          { sink, reason: event.reason },
+        );
+        break;
+      case 'write_recovered':
+        this.#log.write('info', event.kind, `${sink} is written again`, { sink });
+        break;
+      case 'drops_began':
+        this.#log.write('warning', event.kind, `${sink} is read or written too slowly: lines are dropped`, { sink });
+        break;
+      case 'drops_ended':
+        this.#log.write('warning', event.kind, `${event.linesDropped} lines for ${sink} were dropped`, {
+          sink,
+          linesDropped: event.linesDropped,
+        });
+        break;
+      default:
+        if (this.#isReaderGone || !this.output.sinks.every((each) => each.isReaderGone)) return;
+        this.#isReaderGone = true;
+        this.#options.onReaderGone();
+    }
+  }
+
+  async #openStatus(): Promise<void> {
+    const { status } = this.#configuration;
+    if (status === 'off') return;
+    const { address, port } = parseHostPort(status);
+    try {
+      this.#statusServer = await StatusServer.open({ host: address, port, pages: statusPages(this) });
+    } catch (error) {
+      if (this.#options.isStatusAsked) throw error;
+      this.#log.write(
+        'warning',
+        'status_off',
+        `${(error as Error).message}; going on without the status page (--status HOST:PORT moves it)`,
+      );
+    }
+  }
+
+  #sayBuffers(): void {
+    for (const { listener, receiveBufferAsked, receiveBufferGot } of this.listenerStatus()) {
+      if (receiveBufferAsked === undefined || receiveBufferGot === undefined || receiveBufferGot >= receiveBufferAsked)
+        continue;
+      this.#log.write(
+        'warning',
+        'receive_buffer_small',
+        `${listener} got ${receiveBufferGot} octets of receive buffer, not ${receiveBufferAsked}: bursts may be lost; raise the limit with: sysctl -w net.core.rmem_max=${receiveBufferAsked}`,
+        { listener, asked: receiveBufferAsked, got: receiveBufferGot },
+      );
+    }
+  }
+
+  #tick(): void {
+    this.#ticks++;
+    this.#watchDrops();
+    this.#watchFaults();
+    if ((this.#ticks * TICK_MS) % TOTALS_INTERVAL_MS === 0) this.totals.update(this.decoding.sessions);
+    void this.#state?.tick(this.decoding, Date.now());
+  }
+
+  /** Says when the kernel begins and ends to drop at a socket. */
+  #watchDrops(): void {
+    for (const { listener, kernelDrops } of this.listenerStatus()) {
+      if (kernelDrops === undefined || kernelDrops === null) continue;
+      const before = this.#drops.get(listener) ?? 0;
+      this.#drops.set(listener, kernelDrops);
+      const isDropping = this.#droppingListeners.has(listener);
+      if (kernelDrops > before && !isDropping) {
+        this.#droppingListeners.add(listener);
+        this.#log.write(
+          'warning',
+          'kernel_drops_began',
+          `the kernel drops datagrams at ${listener}: they come faster than they are read`,
+          { listener, kernelDrops },
+        );
+      } else if (kernelDrops === before && isDropping) {
+        this.#droppingListeners.delete(listener);
+        this.#log.write(
+          'warning',
+          'kernel_drops_ended',
+          `${kernelDrops} datagrams were dropped at ${listener} since start`,
+          { listener, kernelDrops },
+        );
+      }
+    }
+  }
+
+  #watchFaults(): void {
+    const { internalErrors } = this;
+    if (internalErrors === this.#internalErrorsLogged) return;
+    this.#log.writeLimited(
+      'internal',
+      'error',
+      'internal_error',
+      'a datagram met a fault of this program; please report it',
+      { internalErrors },
+    );
+    this.#internalErrorsLogged = internalErrors;
+  }
+}
+
+function sinkPart({ json, names, fields, upscale, records, codeGeneration, queueOctets }: Configuration): string {
+  return JSON.stringify([json, names, fields, upscale, records, codeGeneration, queueOctets]);
+}

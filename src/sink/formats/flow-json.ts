@@ -1,0 +1,188 @@
+import { writeInteger } from '../../bytes/digits.ts';
+import { writeJsonString } from '../../bytes/json-text.ts';
+import type { Flow, PlainRecord, PlainValue } from '../../flow/flow.ts';
+import type { Layout, RecordType } from '../../flow/layout.ts';
+import { ORIGIN_KEYS, type Origin } from '../../flow/origin.ts';
+import type { RecordOutput } from '../../flow/record-output.ts';
+import { type LineOptions, planLine } from './line-plan.ts';
+import { compileLine, interpretLine, type WriteLine } from './line-writer.ts';
+import { plainJson } from './plain-json.ts';
+
+/** What a {@link FlowJson} writes. */
+export interface FlowJsonOptions extends LineOptions {
+  /** Kinds of record to write; others are left out. */
+  readonly recordTypes: ReadonlySet<RecordType>;
+  /** False where code generation is switched off. */
+  readonly codeGeneration: boolean;
+}
+
+/** Lines are handed on once this many octets are ready. */
+const DRAIN_AT = 256 * 1024;
+/** Room for the longest line: a datagram's octets all escaped, and the keys of the longest Template. */
+const CAPACITY = 2 * 1024 * 1024;
+/** Lines of a layout written by steps before it is compiled. */
+const COMPILE_AFTER = 128;
+const MAX_LAYOUTS = 16_384;
+const NEWLINE = 0x0a;
+const OPENING_BRACE = 0x7b;
+const CLOSING_BRACE = 0x7d;
+
+interface LayoutWriter {
+  write: WriteLine;
+  lines: number;
+  isCompiled: boolean;
+}
+
+/** Records as JSON, one a line: RFC 8259 in UTF-8, each value with every digit. */
+export class FlowJson implements RecordOutput {
+  /** Lines since start. */
+  linesWritten = 0;
+  private readonly options: FlowJsonOptions;
+  private readonly drain: (octets: Uint8Array) => void;
+  private readonly selected: ReadonlySet<string> | undefined;
+  private readonly octets = new Uint8Array(CAPACITY);
+  private readonly out = new DataView(this.octets.buffer);
+  private pos = 0;
+  private readonly writers = new Map<Layout, LayoutWriter>();
+  private layout: Layout | undefined;
+  private writer: LayoutWriter | undefined;
+  private readonly prefixOctets = new Uint8Array(4096);
+  private prefix = new Uint8Array(0);
+  private prefixSerial = -1;
+  private prefixType: RecordType = 'flow';
+
+  /** `drain` gets whole lines and must have done with them when it returns. */
+  constructor(options: FlowJsonOptions, drain: (octets: Uint8Array) => void) {
+    this.options = options;
+    this.drain = drain;
+    this.selected = options.fields && new Set(options.fields);
+  }
+
+  write(flow: Flow): void {
+    const { layout } = flow;
+    if (!this.options.recordTypes.has(layout.recordType)) return;
+    if (layout !== this.layout) this.select(layout);
+    const writer = this.writer!;
+    const { octets } = this;
+    const start = this.begin(flow.origin, layout.recordType);
+    let pos = writer.write(this.out, octets, start + this.prefix.length, flow);
+    if (flow.attachments.length > 0) pos = this.attachments(flow, pos);
+    this.end(start, pos);
+    if (!writer.isCompiled && ++writer.lines === COMPILE_AFTER) this.compile(layout, writer);
+  }
+
+  writeRecord({ recordType, origin, values, ianaValues }: PlainRecord): void {
+    if (!this.options.recordTypes.has(recordType)) return;
+    const start = this.begin(origin, recordType);
+    let pos = start + this.prefix.length;
+    const named = this.options.names === 'ntop' ? values : ianaValues;
+    for (const key of Object.keys(named)) {
+      if (this.selected === undefined || this.selected.has(key)) pos = this.member(key, named[key]!, pos);
+    }
+    this.end(start, pos);
+  }
+
+  /** Hands on what is ready. */
+  flush(): void {
+    if (this.pos === 0) return;
+    const ready = this.octets.subarray(0, this.pos);
+    this.pos = 0;
+    this.drain(ready);
+  }
+
+  private begin(origin: Origin, recordType: RecordType): number {
+    if (origin.serial !== this.prefixSerial || recordType !== this.prefixType) this.renderPrefix(origin, recordType);
+    this.octets.set(this.prefix, this.pos);
+    return this.pos;
+  }
+
+  private end(start: number, behind: number): void {
+    let pos = behind;
+    if (pos === start) return;
+    const { octets } = this;
+    // Every key comes with a comma before it: the first one's becomes the brace.
+    octets[start] = OPENING_BRACE;
+    octets[pos++] = CLOSING_BRACE;
+    octets[pos++] = NEWLINE;
+    this.pos = pos;
+    this.linesWritten++;
+    if (pos >= DRAIN_AT) this.flush();
+  }
+
+  private select(layout: Layout): void {
+    this.layout = layout;
+    let writer = this.writers.get(layout);
+    if (writer === undefined) {
+      if (this.writers.size >= MAX_LAYOUTS) this.writers.clear();
+      writer = { write: interpretLine(planLine(layout, this.options)), lines: 0, isCompiled: false };
+      this.writers.set(layout, writer);
+    }
+    this.writer = writer;
+  }
+
+  private compile(layout: Layout, writer: LayoutWriter): void {
+    writer.isCompiled = true;
+    if (this.options.codeGeneration) writer.write = compileLine(planLine(layout, this.options));
+  }
+
+  /** What is the same for all records of a set: made once, then copied. */
+  private renderPrefix(origin: Origin, recordType: RecordType): void {
+    this.prefixSerial = origin.serial;
+    this.prefixType = recordType;
+    const octets = this.prefixOctets;
+    const out = new DataView(octets.buffer);
+    const isIana = this.options.names === 'iana';
+    let pos = this.prefixText(0, isIana ? 'recordType' : 'RECORD_TYPE', recordType);
+    for (const { property, ntop, iana } of ORIGIN_KEYS) {
+      const value = origin[property];
+      if (value === -1 || value === '') continue;
+      let key = isIana ? iana : ntop;
+      if (property === 'exporterAddress' && (value as string).includes(':'))
+        key = key.replace('IPV4', 'IPV6').replace('IPv4', 'IPv6');
+      if (
+        this.selected !== undefined &&
+        !this.selected.has(ntop) &&
+        !this.selected.has(iana) &&
+        !this.selected.has(key)
+      )
+        continue;
+      if (typeof value === 'string') {
+        pos = this.prefixText(pos, key, value);
+      } else {
+        pos = writeJsonString(octets, pos, `,`);
+        octets[pos++] = 0x22;
+        pos = writeJsonString(octets, pos, key);
+        octets[pos++] = 0x22;
+        octets[pos++] = 0x3a;
+        pos = writeInteger(out, pos, Math.floor(value));
+      }
+    }
+    this.prefix = octets.subarray(0, pos);
+  }
+
+  private prefixText(start: number, key: string, value: string): number {
+    if (this.selected !== undefined && !this.selected.has(key) && key.toUpperCase().replace('_', '') === 'RECORDTYPE')
+      return start;
+    const text = Buffer.from(`,${JSON.stringify(key)}:${JSON.stringify(value)}`, 'utf8');
+    this.prefixOctets.set(text, start);
+    return start + text.length;
+  }
+
+  private attachments(flow: Flow, start: number): number {
+    let pos = start;
+    for (const { ntop, iana, value, ianaValue } of flow.attachments) {
+      if (this.selected !== undefined && !this.selected.has(ntop) && !this.selected.has(iana)) continue;
+      if (this.options.names === 'ntop') pos = this.member(ntop, value, pos);
+      else pos = this.member(iana, ianaValue ?? value, pos);
+    }
+    return pos;
+  }
+
+  /** A key and value of any size that still fits; one that does not is left out. */
+  private member(key: string, value: PlainValue, pos: number): number {
+    const text = Buffer.from(`,${JSON.stringify(key)}:${plainJson(value)}`, 'utf8');
+    if (pos + text.length + 64 > CAPACITY) return pos;
+    this.octets.set(text, pos);
+    return pos + text.length;
+  }
+}

@@ -1,0 +1,116 @@
+import { type FieldName, SLOT } from '../../flow/fields.ts';
+import type { ElementValue, Layout, LayoutEntry } from '../../flow/layout.ts';
+
+/** Whose names the keys are. */
+export type Naming = 'ntop' | 'iana';
+
+/** What lines look like. */
+export interface LineOptions {
+  readonly names: Naming;
+  /** Keys to print, in either spelling; all where undefined. */
+  readonly fields: readonly string[] | undefined;
+  /** Octets and packets are multiplied by the sampling interval. */
+  readonly upscale: boolean;
+}
+
+/**
+ * How a value is written:
+ * - `word`, `long`, `time`: a number; `scaledLong`: one multiplied by the sampling interval
+ * - `optionalWord`: with its key, unless it is 0
+ * - `ipv4`, `ipv6`, `mac`, `text`, `application`: between quotes
+ * - `choice`: one of `texts` between quotes
+ * - `optionalName`: with its key, unless it is `''`
+ * - `element`: an element's octets, as `value` says; `array`: several of them
+ */
+export interface LineStep {
+  readonly kind:
+    | 'word'
+    | 'optionalWord'
+    | 'long'
+    | 'scaledLong'
+    | 'time'
+    | 'ipv4'
+    | 'ipv6'
+    | 'mac'
+    | 'text'
+    | 'application'
+    | 'choice'
+    | 'optionalName'
+    | 'element'
+    | 'array';
+  /** What stands before the value: comma, key, colon, and the quote of a text. */
+  readonly before: string;
+  /** What stands behind it: `"` or nothing. */
+  readonly after: string;
+  /** First word, or index in `Flow.times` or `Flow.names`. */
+  readonly slot: number;
+  readonly texts: readonly string[];
+  readonly value: ElementValue | undefined;
+  /** Octets of an element; -1 when the word behind its position holds them. */
+  readonly length: number;
+  /** Elements of an array. */
+  readonly items: readonly LineStep[];
+}
+
+const SCALED: ReadonlySet<string> = new Set<FieldName>([
+  'octets',
+  'packets',
+  'reverseOctets',
+  'reversePackets',
+  'postOctets',
+  'postPackets',
+]);
+
+/** The keys of a layout's lines behind the origin, in order. */
+export function planLine(layout: Layout, options: LineOptions): LineStep[] {
+  const selected = options.fields && new Set(options.fields);
+  const steps: LineStep[] = [];
+  for (const entry of layout.entries) {
+    const { ntop, iana } = entry.kind === 'field' ? entry.field : entry;
+    if (selected !== undefined && !selected.has(ntop) && !selected.has(iana)) continue;
+    const key = `,${JSON.stringify(options.names === 'ntop' ? ntop : iana)}:`;
+    steps.push(entryStep(entry, key, options.upscale));
+  }
+  return steps;
+}
+
+function entryStep(entry: LayoutEntry, key: string, upscale: boolean): LineStep {
+  const none = { texts: [], value: undefined, length: 0, items: [] };
+  if (entry.kind === 'element') return elementStep(entry.value, entry.positionSlot, entry.length, key);
+  if (entry.kind === 'array') {
+    const items = entry.items.map((item, i) =>
+      elementStep(item.value, item.positionSlot, item.length, i === 0 ? '' : ','),
+    );
+    return { ...none, kind: 'array', before: `${key}[`, after: ']', slot: 0, items };
+  }
+  const { field, optional } = entry;
+  const slot = SLOT[field.field as FieldName];
+  const number = { ...none, before: key, after: '', slot };
+  const text = { ...none, before: `${key}"`, after: '"', slot };
+  switch (field.type) {
+    case 'u64':
+      return { ...number, kind: upscale && SCALED.has(field.field) ? 'scaledLong' : 'long' };
+    case 'time':
+      return { ...number, kind: 'time' };
+    case 'ipv4':
+    case 'ipv6':
+    case 'mac':
+    case 'text':
+    case 'application':
+      return { ...text, kind: field.type };
+    case 'choice':
+      return { ...text, kind: 'choice', texts: field.choices ?? [] };
+    case 'name':
+      return { ...text, kind: 'optionalName' };
+    default:
+      return { ...number, kind: optional ? 'optionalWord' : 'word' };
+  }
+}
+
+/** Values written between quotes whatever their octets are. */
+const QUOTED: ReadonlySet<ElementValue> = new Set<ElementValue>(['string', 'hexadecimal']);
+
+function elementStep(value: ElementValue, slot: number, length: number, key: string): LineStep {
+  const quote = QUOTED.has(value) ? '"' : '';
+  return { kind: 'element', before: key + quote, after: quote, slot, texts: [], value, length, items: [] };
+}

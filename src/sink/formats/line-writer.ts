@@ -1,0 +1,327 @@
+import {
+  writeHexadecimal,
+  writeInteger,
+  writeIPv4,
+  writeIPv6,
+  writeMac,
+  writeUnsigned32,
+  writeUnsigned64,
+} from '../../bytes/digits.ts';
+import { writeJsonString, writeJsonText } from '../../bytes/json-text.ts';
+import { plainElementValue } from '../../flow/element-value.ts';
+import { SLOT } from '../../flow/fields.ts';
+import type { Flow } from '../../flow/flow.ts';
+import type { ElementValue } from '../../flow/layout.ts';
+import type { LineStep } from './line-plan.ts';
+import { plainJson } from './plain-json.ts';
+
+/**
+ * Writes a flow's keys and values, each with the comma before it, and returns the position behind. `out` and `octets` are
+ * the same memory, with room for the line and 8 octets more.
+ */
+export type WriteLine = (out: DataView, octets: Uint8Array, pos: number, flow: Flow) => number;
+
+/** What generated code calls, by the names it calls it. */
+const RUNTIME = {
+  writeUnsigned32,
+  writeUnsigned64,
+  writeInteger,
+  writeIPv4,
+  writeIPv6,
+  writeMac,
+  writeHexadecimal,
+  writeJsonText,
+  writeJsonString,
+  writeApplication,
+  writeScaled,
+  writeElement,
+};
+
+const encoder = new TextEncoder();
+
+/**
+ * Compiles the steps into straight-line code. Constant text goes out eight octets a store, as the double whose bits they are
+ * (eight octets of ASCII are never a NaN, so none is lost): twice as fast as 32-bit stores. The source holds numbers only:
+ * no name of an element, be it an Exporter's or a definition file's, is part of it.
+ */
+export function compileLine(steps: readonly LineStep[]): WriteLine {
+  const { source, texts } = lineSource(steps);
+  return new Function('runtime', 'texts', `'use strict'; ${source}`)(RUNTIME, texts) as WriteLine;
+}
+
+/** The generated source, and the texts of choices it refers to by number; apart so that it can be read and tested. */
+export function lineSource(steps: readonly LineStep[]): { source: string; texts: readonly (readonly string[])[] } {
+  const generator = new LineSource();
+  for (const step of steps) generator.add(step);
+  return generator.finish();
+}
+
+class LineSource {
+  private readonly lines: string[] = [];
+  private readonly texts: (readonly string[])[] = [];
+  private literal = '';
+
+  add(step: LineStep): void {
+    const { kind, slot, before, after } = step;
+    if (kind === 'optionalWord' || kind === 'optionalName') {
+      this.flush();
+      const value = kind === 'optionalWord' ? `words[${integer(slot)}]` : `names[${integer(slot)}]`;
+      this.lines.push(`if (${value} !== ${kind === 'optionalWord' ? '0' : "''"}) {`);
+      this.literal = before;
+      this.flush();
+      this.lines.push(
+        kind === 'optionalWord'
+          ? `pos = writeUnsigned32(out, pos, ${value});`
+          : `pos = writeJsonString(octets, pos, ${value});`,
+      );
+      this.literal = after;
+      this.flush();
+      this.lines.push('}');
+      return;
+    }
+    this.literal += before;
+    if (kind === 'array') for (const item of step.items) this.add(item);
+    else {
+      this.flush();
+      this.lines.push(this.valueSource(step));
+    }
+    this.literal += after;
+  }
+
+  finish(): { source: string; texts: readonly (readonly string[])[] } {
+    this.flush();
+    const source = [
+      `const { ${Object.keys(RUNTIME).join(', ')} } = runtime;`,
+      'return function write(out, octets, pos, flow) {',
+      '  const { words, times, names, bytes, view } = flow;',
+      ...this.lines.map((line) => `  ${line}`),
+      '  return pos;',
+      '};',
+    ].join('\n');
+    return { source, texts: this.texts };
+  }
+
+  private valueSource({ kind, slot, texts, value, length }: LineStep): string {
+    const word = `words[${integer(slot)}]`;
+    const next = `words[${integer(slot + 1)}]`;
+    switch (kind) {
+      case 'word':
+        return `pos = writeUnsigned32(out, pos, ${word});`;
+      case 'long':
+        return `pos = ${word} === 0 ? writeUnsigned32(out, pos, ${next}) : writeUnsigned64(out, pos, ${word}, ${next});`;
+      case 'scaledLong':
+        return `pos = writeScaled(out, octets, pos, ${word}, ${next}, words[${integer(SLOT.samplingInterval)}]);`;
+      case 'time':
+        return `pos = writeInteger(out, pos, times[${integer(slot)}]);`;
+      case 'ipv4':
+        return `pos = writeIPv4(out, pos, ${word});`;
+      case 'ipv6':
+        return `pos = writeIPv6(out, pos, view, ${word});`;
+      case 'mac':
+        return `pos = writeMac(out, pos, view, ${word});`;
+      case 'text':
+        return `pos = writeJsonText(octets, pos, bytes, ${word}, ${next});`;
+      case 'application':
+        return `pos = writeApplication(out, pos, view, ${word}, ${next});`;
+      case 'choice':
+        this.texts.push(texts);
+        return `pos = writeJsonString(octets, pos, texts[${integer(this.texts.length - 1)}][${word}] ?? '');`;
+      default:
+        return elementSource(value ?? 'hexadecimal', word, length < 0 ? next : integer(length), length);
+    }
+  }
+
+  private flush(): void {
+    const octets = encoder.encode(this.literal);
+    this.literal = '';
+    if (octets.length === 0) return;
+    const chunks = eightOctetChunks(octets);
+    const stores = Array.from(
+      chunks,
+      (chunk, i) => `out.setFloat64(pos${i === 0 ? '' : ` + ${8 * i}`}, ${double(chunk)});`,
+    );
+    this.lines.push(`${stores.join(' ')} pos += ${integer(octets.length)};`);
+  }
+}
+
+function elementSource(value: ElementValue, at: string, length: string, fixedLength: number): string {
+  if (value === 'string') return `pos = writeJsonText(octets, pos, bytes, ${at}, ${length});`;
+  if (value === 'hexadecimal') return `pos = writeHexadecimal(out, pos, view, ${at}, ${length});`;
+  if (value === 'unsigned') {
+    if (fixedLength === 1) return `pos = writeUnsigned32(out, pos, view.getUint8(${at}));`;
+    if (fixedLength === 2) return `pos = writeUnsigned32(out, pos, view.getUint16(${at}));`;
+    if (fixedLength === 4) return `pos = writeUnsigned32(out, pos, view.getUint32(${at}));`;
+    if (fixedLength === 8) return `pos = writeUnsigned64(out, pos, view.getUint32(${at}), view.getUint32(${at} + 4));`;
+  }
+  return `pos = writeElement(out, octets, pos, view, ${at}, ${length}, ${integer(ELEMENT_VALUES.indexOf(value))}, flow.origin.exportTimeMs);`;
+}
+
+const ELEMENT_VALUES: readonly ElementValue[] = [
+  'unsigned',
+  'signed',
+  'float',
+  'boolean',
+  'ipv4',
+  'ipv6',
+  'mac',
+  'string',
+  'hexadecimal',
+  'application',
+  'mplsLabel',
+  'ntpMicroseconds',
+  'ntpNanoseconds',
+];
+
+/** Goes through the steps one by one: for layouts with few records, and where code generation is switched off. */
+export function interpretLine(steps: readonly LineStep[]): WriteLine {
+  const chunks = steps.map(({ before }) => eightOctetChunks(encoder.encode(before)));
+  const lengths = steps.map(({ before }) => encoder.encode(before).length);
+  return (out, octets, start, flow) => {
+    const { words, times, names, bytes, view } = flow;
+    let pos = start;
+    for (let i = 0; i < steps.length; i++) {
+      const step = steps[i]!;
+      const { kind, slot } = step;
+      if (kind === 'optionalWord' && words[slot] === 0) continue;
+      if (kind === 'optionalName' && names[slot] === '') continue;
+      const literal = chunks[i]!;
+      for (let j = 0; j < literal.length; j++) out.setFloat64(pos + 8 * j, literal[j]!);
+      pos += lengths[i]!;
+      switch (kind) {
+        case 'word':
+        case 'optionalWord':
+          pos = writeUnsigned32(out, pos, words[slot]!);
+          break;
+        case 'long':
+          pos = writeUnsigned64(out, pos, words[slot]!, words[slot + 1]!);
+          break;
+        case 'scaledLong':
+          pos = writeScaled(out, octets, pos, words[slot]!, words[slot + 1]!, words[SLOT.samplingInterval]!);
+          break;
+        case 'time':
+          pos = writeInteger(out, pos, times[slot]!);
+          break;
+        case 'ipv4':
+          pos = writeIPv4(out, pos, words[slot]!);
+          break;
+        case 'ipv6':
+          pos = writeIPv6(out, pos, view, words[slot]!);
+          break;
+        case 'mac':
+          pos = writeMac(out, pos, view, words[slot]!);
+          break;
+        case 'text':
+          pos = writeJsonText(octets, pos, bytes, words[slot]!, words[slot + 1]!);
+          break;
+        case 'application':
+          pos = writeApplication(out, pos, view, words[slot]!, words[slot + 1]!);
+          break;
+        case 'choice':
+          pos = writeJsonString(octets, pos, step.texts[words[slot]!] ?? '');
+          break;
+        case 'optionalName':
+          pos = writeJsonString(octets, pos, names[slot]!);
+          break;
+        case 'element':
+          pos = interpretElement(out, octets, pos, flow, step);
+          break;
+        case 'array':
+          for (let j = 0; j < step.items.length; j++) {
+            const item = step.items[j]!;
+            pos = writeAscii(octets, pos, item.before);
+            pos = interpretElement(out, octets, pos, flow, item);
+            pos = writeAscii(octets, pos, item.after);
+          }
+          break;
+      }
+      if (step.after !== '') octets[pos++] = step.after.charCodeAt(0);
+    }
+    return pos;
+  };
+}
+
+function interpretElement(
+  out: DataView,
+  octets: Uint8Array,
+  pos: number,
+  flow: Flow,
+  { slot, length, value }: LineStep,
+): number {
+  const at = flow.words[slot]!;
+  const size = length < 0 ? flow.words[slot + 1]! : length;
+  if (value === 'string') return writeJsonText(octets, pos, flow.bytes, at, size);
+  if (value === 'hexadecimal') return writeHexadecimal(out, pos, flow.view, at, size);
+  if (value === 'unsigned' && size === 4) return writeUnsigned32(out, pos, flow.view.getUint32(at));
+  return writeElement(out, octets, pos, flow.view, at, size, ELEMENT_VALUES.indexOf(value!), flow.origin.exportTimeMs);
+}
+
+function writeAscii(octets: Uint8Array, start: number, text: string): number {
+  for (let i = 0; i < text.length; i++) octets[start + i] = text.charCodeAt(i);
+  return start + text.length;
+}
+
+/** Any element's octets, with the quotes its value needs. `value` is an index into the list of element values. */
+function writeElement(
+  out: DataView,
+  octets: Uint8Array,
+  pos: number,
+  view: DataView,
+  at: number,
+  length: number,
+  value: number,
+  exportMs: number,
+): number {
+  const plain = plainElementValue(view, at, length, ELEMENT_VALUES[value]!, exportMs);
+  if (typeof plain === 'number' && Number.isSafeInteger(plain)) return writeInteger(out, pos, plain);
+  const text = Buffer.from(plainJson(plain), 'utf8');
+  octets.set(text, pos);
+  return pos + text.length;
+}
+
+/** engine:selector (RFC 6759 section 4); other lengths in hexadecimal. */
+function writeApplication(out: DataView, start: number, view: DataView, at: number, length: number): number {
+  if (length < 2 || length > 8) return writeHexadecimal(out, start, view, at, length);
+  const pos = writeUnsigned32(out, start, view.getUint8(at));
+  out.setUint8(pos, 0x3a);
+  let high = 0;
+  let low = 0;
+  for (let i = 1; i < length; i++) {
+    high = ((high << 8) | (low >>> 24)) >>> 0;
+    low = ((low << 8) | view.getUint8(at + i)) >>> 0;
+  }
+  return writeUnsigned64(out, pos + 1, high, low);
+}
+
+function writeScaled(
+  out: DataView,
+  octets: Uint8Array,
+  pos: number,
+  high: number,
+  low: number,
+  interval: number,
+): number {
+  const value = (high * 4294967296 + low) * interval;
+  if (interval <= 1) return writeUnsigned64(out, pos, high, low);
+  if (value <= Number.MAX_SAFE_INTEGER) return writeInteger(out, pos, value);
+  return writeAscii(octets, pos, (((BigInt(high) << 32n) | BigInt(low)) * BigInt(interval)).toString());
+}
+
+/** Octets as the doubles with the same bits, filled up with spaces. */
+function eightOctetChunks(octets: Uint8Array): Float64Array {
+  const chunks = new Float64Array(Math.ceil(octets.length / 8));
+  const padded = new Uint8Array(chunks.length * 8).fill(0x20);
+  padded.set(octets);
+  const view = new DataView(padded.buffer);
+  for (let i = 0; i < chunks.length; i++) chunks[i] = view.getFloat64(8 * i);
+  return chunks;
+}
+
+function integer(value: number): string {
+  if (!Number.isInteger(value) || value < 0) throw new RangeError(`not an index: ${value}`);
+  return String(value);
+}
+
+function double(value: number): string {
+  if (!Number.isFinite(value)) throw new RangeError('not eight octets of ASCII');
+  return String(value);
+}
