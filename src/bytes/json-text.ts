@@ -25,7 +25,15 @@ function writeEscaped(out: Uint8Array, start: number, octets: Uint8Array): numbe
 
 /** Writes a string as the inside of a JSON string; takes up to six octets for one of UTF-8. */
 export function writeJsonString(out: Uint8Array, start: number, text: string): number {
-  const quoted = Buffer.from(JSON.stringify(text), 'utf8');
-  out.set(quoted.subarray(1, quoted.length - 1), start);
-  return start + quoted.length - 2;
+  let pos = start;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x20 || code >= 0x7f || code === 0x22 || code === 0x5c) {
+      const quoted = Buffer.from(JSON.stringify(text), 'utf8');
+      out.set(quoted.subarray(1, quoted.length - 1), start);
+      return start + quoted.length - 2;
+    }
+    out[pos++] = code;
+  }
+  return pos;
 }

@@ -4,7 +4,7 @@ import type { Session } from './session.ts';
 /** Sources followed at most, over all sessions: a large switch has a few hundred. */
 const ENTRIES = 65_536;
 /** Places where one source may lie. */
-const WAYS = 4;
+const WAYS = 8;
 const SETS = ENTRIES / WAYS;
 /** Further ahead is a restart, not a loss. */
 const LARGEST_GAP = 1 << 24;
@@ -22,11 +22,16 @@ export class SampleSequenceTable {
   private expected = new Uint32Array(0);
   private missing = new Uint32Array(0);
   private readonly sessionNumbers = new WeakMap<Session, number>();
-  private readonly seed = (Math.random() * 0x1_0000_0000) | 0;
+  private readonly seed: number;
   private sessionCount = 0;
   private lastSession: Session | undefined;
   private lastNumber = 0;
   private victim = 0;
+
+  /** `seed` makes where sources lie unpredictable, so that none can be crafted to displace others. */
+  constructor(seed = Math.random() * 0x1_0000_0000) {
+    this.seed = seed | 0;
+  }
 
   /**
    * Takes the number of a sample of the source `type`, `index` of `session` and counts what is missing before it.

@@ -10,7 +10,7 @@ import type { ElementLookup, Registry } from '../ie/registry.ts';
 import { DomainOptions, MAX_NAME_LENGTH } from './domain-options.ts';
 import { applicationNumber, domainOptions, setOrigin } from './flow-reader.ts';
 import { decodeList } from './list.ts';
-import { describeElement, elementValue, isListType } from './record-plan.ts';
+import { describeElement, elementValue, isListType, keysBesideOrigin } from './record-plan.ts';
 import { samplingIntervalOf } from './sampling.ts';
 
 /** Scope types of NetFlow v9 (RFC 3954 section 6.1). */
@@ -148,7 +148,8 @@ export class OptionsReader implements RecordReader {
   private element(specifier: FieldSpecifier, registry: ElementLookup) {
     const { element, ntop, iana, type } = describeElement(this.template.version, specifier, registry);
     const list = isListType(type) ? type : undefined;
-    return { ntop, iana, value: elementValue(element, type, specifier.length), list };
+    const keys = keysBesideOrigin(specifier, { ntop, iana });
+    return { ...keys, value: elementValue(element, type, specifier.length), list };
   }
 
   private scope({ elementId }: FieldSpecifier, length: number, registry: ElementLookup) {

@@ -391,13 +391,37 @@ function mergeRepeated(elements: readonly ElementEntry[], version: number): Layo
   });
 }
 
+/** Keys that every line has for itself: an element of that name takes another. */
+const RESERVED_NTOP: ReadonlySet<string> = new Set([
+  'RECORD_TYPE',
+  'EXPORTER_IPV6_ADDRESS',
+  ...ORIGIN_KEYS.map(({ ntop }) => ntop),
+]);
+const RESERVED_IANA: ReadonlySet<string> = new Set([
+  'recordType',
+  'exporterIPv6Address',
+  ...ORIGIN_KEYS.map(({ iana }) => iana),
+]);
+
+/** The keys of an element in an options record: not those that every line has for itself. */
+export function keysBesideOrigin(
+  { enterpriseNumber, elementId }: FieldSpecifier,
+  { ntop, iana }: { readonly ntop: string; readonly iana: string },
+): { readonly ntop: string; readonly iana: string } {
+  const numbers = `${enterpriseNumber}.${elementId}`;
+  return {
+    ntop: take(new Set(RESERVED_NTOP), ntop, iana, numbers),
+    iana: take(new Set(RESERVED_IANA), iana, ntop, numbers),
+  };
+}
+
 /**
  * No line has a key twice. ntop calls postOctetDeltaCount and a biflow's reverse octets by one name, for example: the
  * later one takes its other name, or its numbers.
  */
 function withoutDoubledKeys(entries: readonly LayoutEntry[]): LayoutEntry[] {
-  const takenNtop = new Set(['RECORD_TYPE', ...ORIGIN_KEYS.map(({ ntop }) => ntop)]);
-  const takenIana = new Set(['recordType', ...ORIGIN_KEYS.map(({ iana }) => iana)]);
+  const takenNtop = new Set(RESERVED_NTOP);
+  const takenIana = new Set(RESERVED_IANA);
   return entries.map((entry) => {
     const names = entry.kind === 'field' ? entry.field : entry;
     const numbers = entry.kind === 'element' ? `${entry.enterpriseNumber}.${entry.elementId}` : `${names.iana}#2`;

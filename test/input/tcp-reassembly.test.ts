@@ -172,6 +172,15 @@ describe.each([
     expect(probe.ends).toEqual(['1 192.0.2.1 40000 capture_ended']);
   });
 
+  it('is not disturbed by its SYN sent again', () => {
+    const probe = new Probe(ports)
+      .add(0, SYN)
+      .add(1, DATA, STREAM.subarray(0, 80))
+      .add(0, SYN)
+      .add(81, DATA, STREAM.subarray(80));
+    expect([probe.sequences, probe.ends]).toEqual([ALL, []]);
+  });
+
   it('ends with RST, and begins anew with SYN', () => {
     const probe = new Probe(ports);
     probe
@@ -303,6 +312,12 @@ describe('other connections', () => {
   it('whose later octets look like IPFIX but whose first do not are none', () => {
     const probe = new Probe().add(0, SYN).add(1, DATA, join(ascii('x'), STREAM));
     expect(probe.extractor).toMatchObject({ packetsIgnoredNotIpfix: 1, streams: { streamsFound: 0 } });
+  });
+
+  it('to the chosen port met in the middle of a Message lose only that Message', () => {
+    const probe = new Probe([4739]).add(777, DATA, STREAM.subarray(30)).finish();
+    expect(probe.sequences).toEqual(ALL.slice(1));
+    expect(probe.streams.octetsSkipped).toBe(MESSAGES[0]!.length - 30);
   });
 
   it('answers of the collector are no stream', () => {

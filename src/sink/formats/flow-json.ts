@@ -1,8 +1,7 @@
 import { writeInteger } from '../../bytes/digits.ts';
-import { writeJsonString } from '../../bytes/json-text.ts';
 import type { Flow, PlainRecord, PlainValue } from '../../flow/flow.ts';
 import type { Layout, RecordType } from '../../flow/layout.ts';
-import { ORIGIN_KEYS, type Origin } from '../../flow/origin.ts';
+import { ORIGIN_KEYS, Origin } from '../../flow/origin.ts';
 import type { RecordOutput } from '../../flow/record-output.ts';
 import { type LineOptions, planLine } from './line-plan.ts';
 import { compileLine, interpretLine, type WriteLine } from './line-writer.ts';
@@ -27,6 +26,41 @@ const NEWLINE = 0x0a;
 const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
 
+/** What differs from datagram to datagram of one Exporter. */
+type DatagramProperty = 'exportTimeMs' | 'sequenceNumber';
+
+function isDatagramProperty(property: string): property is DatagramProperty {
+  return property === 'exportTimeMs' || property === 'sequenceNumber';
+}
+
+function isSameSource(a: Origin, b: Origin): boolean {
+  return (
+    a.exporterAddress === b.exporterAddress &&
+    a.exporterPort === b.exporterPort &&
+    a.version === b.version &&
+    a.protocol === b.protocol &&
+    a.templateId === b.templateId &&
+    a.observationDomainId === b.observationDomainId &&
+    a.engineType === b.engineType &&
+    a.engineId === b.engineId &&
+    a.agentAddress === b.agentAddress &&
+    a.subAgentId === b.subAgentId
+  );
+}
+
+function copySource(from: Origin, to: Origin): void {
+  to.exporterAddress = from.exporterAddress;
+  to.exporterPort = from.exporterPort;
+  to.version = from.version;
+  to.protocol = from.protocol;
+  to.templateId = from.templateId;
+  to.observationDomainId = from.observationDomainId;
+  to.engineType = from.engineType;
+  to.engineId = from.engineId;
+  to.agentAddress = from.agentAddress;
+  to.subAgentId = from.subAgentId;
+}
+
 interface LayoutWriter {
   write: WriteLine;
   lines: number;
@@ -48,14 +82,23 @@ export class FlowJson implements RecordOutput {
   private writer: LayoutWriter | undefined;
   private readonly prefixOctets = new Uint8Array(4096);
   private prefix = new Uint8Array(0);
+  private readonly prefixOut = new DataView(this.prefixOctets.buffer);
   private prefixSerial = -1;
-  private prefixType: RecordType = 'flow';
+  private prefixType: RecordType | undefined;
+  private readonly prefixOrigin = new Origin();
+  private sourceLength = 0;
+  private readonly datagramKeys: readonly { readonly key: Uint8Array; readonly property: DatagramProperty }[];
 
   /** `drain` gets whole lines and must have done with them when it returns. */
   constructor(options: FlowJsonOptions, drain: (octets: Uint8Array) => void) {
     this.options = options;
     this.drain = drain;
     this.selected = options.fields && new Set(options.fields);
+    const isIana = options.names === 'iana';
+    this.datagramKeys = ORIGIN_KEYS.flatMap(({ property, ntop, iana }) => {
+      if (!isDatagramProperty(property) || !this.selects(ntop, iana)) return [];
+      return [{ property, key: new TextEncoder().encode(`,"${isIana ? iana : ntop}":`) }];
+    });
   }
 
   write(flow: Flow): void {
@@ -125,47 +168,46 @@ export class FlowJson implements RecordOutput {
     if (this.options.codeGeneration) writer.write = compileLine(planLine(layout, this.options));
   }
 
-  /** What is the same for all records of a set: made once, then copied. */
+  /** What is the same for all records of a set: made once, then copied. Only its last keys differ between datagrams. */
   private renderPrefix(origin: Origin, recordType: RecordType): void {
     this.prefixSerial = origin.serial;
-    this.prefixType = recordType;
     const octets = this.prefixOctets;
-    const out = new DataView(octets.buffer);
-    const isIana = this.options.names === 'iana';
-    let pos = this.prefixText(0, isIana ? 'recordType' : 'RECORD_TYPE', recordType);
-    for (const { property, ntop, iana } of ORIGIN_KEYS) {
+    if (recordType !== this.prefixType || !isSameSource(origin, this.prefixOrigin)) {
+      this.prefixType = recordType;
+      copySource(origin, this.prefixOrigin);
+      this.sourceLength = this.renderSource(origin, recordType);
+    }
+    let pos = this.sourceLength;
+    for (let i = 0; i < this.datagramKeys.length; i++) {
+      const { key, property } = this.datagramKeys[i]!;
       const value = origin[property];
-      if (value === -1 || value === '') continue;
-      let key = isIana ? iana : ntop;
-      if (property === 'exporterAddress' && (value as string).includes(':'))
-        key = key.replace('IPV4', 'IPV6').replace('IPv4', 'IPv6');
-      if (
-        this.selected !== undefined &&
-        !this.selected.has(ntop) &&
-        !this.selected.has(iana) &&
-        !this.selected.has(key)
-      )
-        continue;
-      if (typeof value === 'string') {
-        pos = this.prefixText(pos, key, value);
-      } else {
-        pos = writeJsonString(octets, pos, `,`);
-        octets[pos++] = 0x22;
-        pos = writeJsonString(octets, pos, key);
-        octets[pos++] = 0x22;
-        octets[pos++] = 0x3a;
-        pos = writeInteger(out, pos, Math.floor(value));
-      }
+      if (value === -1) continue;
+      octets.set(key, pos);
+      pos = writeInteger(this.prefixOut, pos + key.length, value);
     }
     this.prefix = octets.subarray(0, pos);
   }
 
-  private prefixText(start: number, key: string, value: string): number {
-    if (this.selected !== undefined && !this.selected.has(key) && key.toUpperCase().replace('_', '') === 'RECORDTYPE')
-      return start;
-    const text = Buffer.from(`,${JSON.stringify(key)}:${JSON.stringify(value)}`, 'utf8');
-    this.prefixOctets.set(text, start);
-    return start + text.length;
+  private renderSource(origin: Origin, recordType: RecordType): number {
+    const isIana = this.options.names === 'iana';
+    const typeKey = isIana ? 'recordType' : 'RECORD_TYPE';
+    let text = this.selects('RECORD_TYPE', 'recordType') ? `,"${typeKey}":"${recordType}"` : '';
+    for (const { property, ntop, iana } of ORIGIN_KEYS) {
+      if (isDatagramProperty(property)) continue;
+      const value = origin[property];
+      if (value === -1 || value === '') continue;
+      const isIPv6 = property === 'exporterAddress' && String(value).includes(':');
+      const ntopKey = isIPv6 ? ntop.replace('IPV4', 'IPV6') : ntop;
+      const ianaKey = isIPv6 ? iana.replace('IPv4', 'IPv6') : iana;
+      if (this.selects(ntopKey, ianaKey)) text += `,"${isIana ? ianaKey : ntopKey}":${JSON.stringify(value)}`;
+    }
+    const rendered = Buffer.from(text, 'utf8');
+    this.prefixOctets.set(rendered);
+    return rendered.length;
+  }
+
+  private selects(ntop: string, iana: string): boolean {
+    return this.selected === undefined || this.selected.has(ntop) || this.selected.has(iana);
   }
 
   private attachments(flow: Flow, start: number): number {
