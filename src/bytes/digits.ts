@@ -13,13 +13,14 @@ const TWO_DIGITS = new Uint16Array(100);
 for (let i = 0; i < 100; i++) TWO_DIGITS[i] = ((ZERO + Math.floor(i / 10)) << 8) | (ZERO + (i % 10));
 for (let i = 0; i < 10_000; i++) FOUR_DIGITS[i] = (TWO_DIGITS[Math.floor(i / 100)]! << 16) | TWO_DIGITS[i % 100]!;
 
-/** An octet in decimal and a dot behind it, left-aligned in a word; the digits and the dot counted. */
-const OCTET_DOT = new Uint32Array(256);
-const OCTET_DOT_LENGTH = new Uint8Array(256);
+/** An octet in decimal and a dot behind it, left-aligned in a big-endian word. */
+export const OCTET_DIGITS = new Uint32Array(256);
+/** Digits of an octet in decimal. */
+export const OCTET_LENGTH = new Uint8Array(256);
 for (let i = 0; i < 256; i++) {
   const text = `${i}.`;
-  OCTET_DOT_LENGTH[i] = text.length;
-  for (let j = 0; j < 4; j++) OCTET_DOT[i] = (OCTET_DOT[i]! << 8) | (j < text.length ? text.charCodeAt(j) : 0);
+  OCTET_LENGTH[i] = text.length - 1;
+  for (let j = 0; j < 4; j++) OCTET_DIGITS[i] = (OCTET_DIGITS[i]! << 8) | (j < text.length ? text.charCodeAt(j) : 0);
 }
 
 /** An octet as two lower-case hexadecimal digits. */
@@ -73,7 +74,7 @@ export function writeUnsigned64(out: DataView, pos: number, high: number, low: n
   return writePadded16(out, writeUnsigned32(out, pos, upper), Number(value % 10_000_000_000_000_000n));
 }
 
-/** Decimal of an integer of at most 2^53, negative ones included; not a fraction. */
+/** Decimal of an integer, negative ones included; not a fraction. Above 2^53 the digits of the number nearest to it. */
 export function writeInteger(out: DataView, start: number, value: number): number {
   let pos = start;
   let rest = value;
@@ -82,12 +83,41 @@ export function writeInteger(out: DataView, start: number, value: number): numbe
     rest = -rest;
   }
   if (rest <= 0xffffffff) return writeUnsigned32(out, pos, rest);
+  if (rest > Number.MAX_SAFE_INTEGER) return writeDigits(out, pos, BigInt(rest).toString());
   const upper = Math.floor(rest / 100_000_000);
   const lower = rest - upper * 100_000_000;
   // upper is below 2^53 / 10^8 and fits 32 bits
   pos = writeUnsigned32(out, pos, upper);
   return writePadded8(out, pos, lower);
 }
+
+/** The slow way round: times of 64 bits that mean no time. */
+function writeDigits(out: DataView, start: number, digits: string): number {
+  for (let i = 0; i < digits.length; i++) out.setUint8(start + i, digits.charCodeAt(i));
+  return start + digits.length;
+}
+
+/**
+ * Decimal of the Unix milliseconds in `times[index]`: as an argument of its own the time would be boxed, 16 octets of
+ * garbage. Times of one capture share their upper digits for a day: these are kept from one time to the next.
+ */
+export function writeMilliseconds(out: DataView, pos: number, times: Float64Array, index: number): number {
+  const value = times[index]!;
+  const upper = Math.floor(value / 100_000_000);
+  if (upper !== lastUpper) {
+    if (upper < 10_000 || upper > 99_999) return writeInteger(out, pos, value);
+    lastUpper = upper;
+    lastUpperFirst = FOUR_DIGITS[Math.floor(upper / 10)]!;
+    lastUpperDigit = ZERO + (upper % 10);
+  }
+  out.setUint32(pos, lastUpperFirst);
+  out.setUint8(pos + 4, lastUpperDigit);
+  return writePadded8(out, pos + 5, value - upper * 100_000_000);
+}
+
+let lastUpper = -1;
+let lastUpperFirst = 0;
+let lastUpperDigit = 0;
 
 function writePadded8(out: DataView, pos: number, value: number): number {
   const high = (value / 10_000) | 0;
@@ -102,20 +132,29 @@ function writePadded16(out: DataView, pos: number, value: number): number {
 }
 
 /** Dotted decimals of an IPv4 address. */
-export function writeIPv4(out: DataView, start: number, address: number): number {
+export function writeIPv4(out: DataView, pos: number, address: number): number {
+  scratch[0] = address;
+  return writeIPv4Word(out, pos, scratch, 0);
+}
+
+const scratch = new Uint32Array(1);
+
+/** The same for the address in `words[index]`: half of all addresses would be boxed as an argument of their own. */
+export function writeIPv4Word(out: DataView, start: number, words: Uint32Array, index: number): number {
+  const address = words[index]!;
   let pos = start;
   let octet = address >>> 24;
-  out.setUint32(pos, OCTET_DOT[octet]!);
-  pos += OCTET_DOT_LENGTH[octet]!;
+  out.setUint32(pos, OCTET_DIGITS[octet]!);
+  pos += OCTET_LENGTH[octet]! + 1;
   octet = (address >>> 16) & 0xff;
-  out.setUint32(pos, OCTET_DOT[octet]!);
-  pos += OCTET_DOT_LENGTH[octet]!;
+  out.setUint32(pos, OCTET_DIGITS[octet]!);
+  pos += OCTET_LENGTH[octet]! + 1;
   octet = (address >>> 8) & 0xff;
-  out.setUint32(pos, OCTET_DOT[octet]!);
-  pos += OCTET_DOT_LENGTH[octet]!;
+  out.setUint32(pos, OCTET_DIGITS[octet]!);
+  pos += OCTET_LENGTH[octet]! + 1;
   octet = address & 0xff;
-  out.setUint32(pos, OCTET_DOT[octet]!);
-  return pos + OCTET_DOT_LENGTH[octet]! - 1;
+  out.setUint32(pos, OCTET_DIGITS[octet]!);
+  return pos + OCTET_LENGTH[octet]!;
 }
 
 /** Text of the IPv6 address in 16 octets of `view` at `at` (RFC 5952). */

@@ -1,4 +1,5 @@
-const utf8 = new TextDecoder();
+// A byte order mark is text like any other.
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
  * Writes `length` octets of `bytes` at `at` as the inside of a JSON string: NULs at the end (they fill up a fixed length)

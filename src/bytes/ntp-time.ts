@@ -1,6 +1,7 @@
 /** Seconds from 1900, where NTP's first era begins, to 1970. */
 const NTP_TO_UNIX_SECONDS = 2_208_988_800;
 const ERA_SECONDS = 4_294_967_296;
+const HALF = 2_147_483_648n;
 
 /**
  * Unix milliseconds of a dateTimeMicroseconds or dateTimeNanoseconds (RFC 7011 sections 6.1.9 and 6.1.10): NTP seconds
@@ -22,7 +23,10 @@ export function ntpToUnixMs(high: number, low: number, exportMs: number): number
   return Math.abs(plainMs - exportMs) < bestDistance ? plainMs : best;
 }
 
-/** Unix time of the same octets in units of `perSecond` (1e6 or 1e9), exact to the unit. */
+/**
+ * Unix time of the same octets in units of `perSecond` (1e6 or 1e9). Rounded, not cut off: an Exporter that writes a whole
+ * microsecond as a fraction of 2^-32 s cuts the fraction off itself.
+ */
 export function ntpToUnixUnits(high: number, low: number, perSecond: bigint, exportMs: number): bigint {
   const ms = ntpToUnixMs(high, low, exportMs);
   const plainMs = high * 4294.967296 + low / 1e6;
@@ -32,5 +36,5 @@ export function ntpToUnixUnits(high: number, low: number, perSecond: bigint, exp
   }
   const ntpMs = (high - NTP_TO_UNIX_SECONDS) * 1000 + (low / 4294967296) * 1000;
   const seconds = BigInt(high) - BigInt(NTP_TO_UNIX_SECONDS) + (ms === ntpMs ? 0n : BigInt(ERA_SECONDS));
-  return seconds * perSecond + ((BigInt(low) * perSecond) >> 32n);
+  return seconds * perSecond + ((BigInt(low) * perSecond + HALF) >> 32n);
 }

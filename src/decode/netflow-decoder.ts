@@ -249,11 +249,16 @@ export class NetflowDecoder {
     const { session, arrivalMs } = this.message;
     if (!this.sessions.learn(session, template, arrivalMs)) return 'template_limit';
     if (this.pending.sets > 0) {
+      // Records of earlier messages are none of this one's, whose sequence number counts its own.
+      const { dataRecords, unitsKnown } = this;
+      const entry = session.templates.get(template.id)!;
       this.pending.take(session, template.id, (message, pos, end) => {
-        const entry = this.sessions.templateFor(message.session, template.id);
-        if (entry !== undefined) this.readRecords(message, entry, pos, end);
+        if (message.session.hasEnded) message.session = session;
+        else if (message.session !== session) message.session.counters.templateBorrowed++;
+        this.readRecords(message, entry, pos, end);
       });
-      this.unitsKnown = this.unitsKnown && this.message.version === 9;
+      this.dataRecords = dataRecords;
+      this.unitsKnown = unitsKnown;
     }
     return 'ok';
   }

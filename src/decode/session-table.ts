@@ -28,6 +28,10 @@ export const DEFAULT_SESSION_LIMITS: SessionLimits = {
 const ESTABLISHED_AFTER = 3;
 /** A session's place in the order of age is renewed this often, not for each message. */
 const TOUCH_INTERVAL_MS = 1000;
+/** Templates are looked through for expired ones this often, not for each Data Set. */
+const EXPIRY_INTERVAL_MS = 1000;
+/** A session that holds more than this part of all Template fields makes room itself. */
+const FAIR_SHARE = 1 / 16;
 
 /**
  * All sessions. Those that have decoded a few messages are established and are only displaced by others of their kind: a
@@ -79,6 +83,7 @@ export class SessionTable {
       last.port === port &&
       last.domain.id === domainId &&
       last.address === address &&
+      last.isReliable === isReliable &&
       last.agentAddress === agentAddress
     ) {
       this.touch(last, nowMs);
@@ -89,13 +94,13 @@ export class SessionTable {
       byKey = new Map();
       this.addresses.set(address, byKey);
     }
-    const key = sessionKey(version, port, domainId, agentAddress);
+    const key = sessionKey(version, port, domainId, agentAddress, isReliable);
     let session = byKey.get(key);
     if (session === undefined) {
       const domain = this.domainOf(version, address, port, domainId, agentAddress);
       session = new Session(version, address, port, domain, isReliable, agentAddress, nowMs);
       byKey.set(key, session);
-      domain.sessions.push(session);
+      domain.sessionCount++;
       this.probation.add(session);
       if (this.size > this.limits.maxSessions) this.evictOne(session);
     } else {
@@ -115,20 +120,33 @@ export class SessionTable {
         return true;
       }
       session.counters.templatesRedefined++;
-      this.templateFields += cost(template) - cost(known.template);
+      this.addFields(session, cost(template) - cost(known.template));
       known.template = template;
       known.reader = undefined;
       known.usedMs = 0;
     } else {
       session.counters.templatesLearned++;
       session.templates.set(template.id, { template, reader: undefined, announcedMs: nowMs, usedMs: 0 });
-      this.templateFields += cost(template);
+      this.addFields(session, cost(template));
+    }
+    const { announcers } = session.domain;
+    if (announcers[announcers.length - 1] !== session) {
+      const at = announcers.lastIndexOf(session);
+      if (at >= 0) announcers.splice(at, 1);
+      announcers.push(session);
     }
     this.countCollision(session, template);
     while (this.templateFields > this.limits.maxTemplateFields) {
-      if (!this.evictTemplates(session, template.id)) return false;
+      if (this.evictTemplates(session, template.id)) continue;
+      this.forget(session, template.id);
+      return false;
     }
     return true;
+  }
+
+  private addFields(session: Session, fields: number): void {
+    this.templateFields += fields;
+    session.templateFields += fields;
   }
 
   /** Forgets a Template. */
@@ -136,12 +154,14 @@ export class SessionTable {
     const entry = session.templates.get(id);
     if (entry === undefined) return false;
     session.templates.delete(id);
-    this.templateFields -= cost(entry.template);
+    this.addFields(session, -cost(entry.template));
     return true;
   }
 
-  /** Forgets Templates announced before `beforeMs`. */
+  /** Forgets Templates announced before `beforeMs`; looks at most once a second. */
   expire(session: Session, beforeMs: number): void {
+    if (beforeMs - session.expiredBeforeMs < EXPIRY_INTERVAL_MS) return;
+    session.expiredBeforeMs = beforeMs;
     for (const [id, entry] of session.templates) {
       if (entry.announcedMs >= beforeMs) continue;
       this.forget(session, id);
@@ -156,7 +176,7 @@ export class SessionTable {
   templateFor(session: Session, id: number): TemplateEntry | undefined {
     const own = session.templates.get(id);
     if (own !== undefined) return own;
-    const siblings = session.domain.sessions;
+    const siblings = session.domain.announcers;
     let best: TemplateEntry | undefined;
     for (let i = siblings.length - 1, looked = 0; i >= 0 && looked < MAX_SIBLINGS; i--, looked++) {
       const sibling = siblings[i]!;
@@ -217,7 +237,7 @@ export class SessionTable {
   }
 
   private countCollision(session: Session, template: Template): void {
-    const siblings = session.domain.sessions;
+    const siblings = session.domain.announcers;
     for (let i = siblings.length - 1, looked = 0; i >= 0 && looked < MAX_SIBLINGS; i--, looked++) {
       const sibling = siblings[i]!;
       if (sibling === session) continue;
@@ -238,41 +258,58 @@ export class SessionTable {
     }
   }
 
-  /** Makes room: an unestablished session with Templates, else this session's own least recently used one. */
+  /**
+   * Makes room: an unestablished session goes, else whoever holds most loses what was used least recently. Returns false when
+   * there is nothing but the Template `keepId` of `session`.
+   */
   private evictTemplates(session: Session, keepId: number): boolean {
+    let looked = 0;
     for (const other of this.probation) {
+      if (looked++ >= MAX_SIBLINGS) break;
       if (other === session || other.templates.size === 0) continue;
       this.sessionsEvicted++;
       this.remove(other);
       return true;
     }
-    let oldestId = -1;
-    let oldestMs = Number.POSITIVE_INFINITY;
-    let looked = 0;
-    for (const [id, entry] of session.templates) {
-      if (looked++ > MAX_SIBLINGS) break;
-      if (id === keepId || entry.usedMs >= oldestMs) continue;
-      oldestId = id;
-      oldestMs = entry.usedMs;
+    const share = this.limits.maxTemplateFields * FAIR_SHARE;
+    let victim = session;
+    if (session.templateFields <= share) {
+      for (const other of this.sessions()) if (other.templateFields > victim.templateFields) victim = other;
     }
-    if (oldestId < 0) return false;
-    session.counters.templatesEvicted++;
-    return this.forget(session, oldestId);
+    const candidates = [...victim.templates].filter(([id]) => victim !== session || id !== keepId);
+    if (candidates.length === 0) return false;
+    candidates.sort(([, a], [, b]) => lastNeededMs(a) - lastNeededMs(b));
+    // Half of what is too much at once: the search above is not for every Template of a flood.
+    const enough = Math.min(victim.templateFields - 1, Math.max(victim.templateFields / 2, share / 2));
+    for (const [id] of candidates) {
+      if (victim.templateFields <= enough && this.templateFields <= this.limits.maxTemplateFields) break;
+      this.forget(victim, id);
+      victim.counters.templatesEvicted++;
+    }
+    return true;
   }
 
   private remove(session: Session, isEviction = true): void {
     if (isEviction) session.counters.templatesEvicted += session.templates.size;
     for (const id of [...session.templates.keys()]) this.forget(session, id);
     addCounters(this.retired, session.counters);
+    session.counters = this.retired;
+    session.hasEnded = true;
     this.probation.delete(session);
     this.established.delete(session);
     const byKey = this.addresses.get(session.address);
-    byKey?.delete(sessionKey(session.version, session.port, session.domain.id, session.agentAddress));
+    byKey?.delete(
+      sessionKey(session.version, session.port, session.domain.id, session.agentAddress, session.isReliable),
+    );
     if (byKey?.size === 0) this.addresses.delete(session.address);
     const { domain } = session;
-    const at = domain.sessions.indexOf(session);
-    if (at >= 0) domain.sessions.splice(at, 1);
-    if (domain.sessions.length === 0) this.domains.delete(domain.key);
+    const at = domain.announcers.indexOf(session);
+    if (at >= 0) domain.announcers.splice(at, 1);
+    domain.sessionCount--;
+    if (domain.sessionCount === 0) {
+      this.domains.delete(domain.key);
+      domain.state?.release();
+    }
     if (this.last === session) this.last = undefined;
   }
 }
@@ -280,15 +317,27 @@ export class SessionTable {
 /** Sessions of one domain looked through for a Template: an Exporter that changes its port each time leaves many. */
 const MAX_SIBLINGS = 64;
 
-function sessionKey(version: number, port: number, domainId: number, agentAddress: string): number | string {
+/** What may be withdrawn over TCP may not be over UDP from the same port: versions 9 and 10 become 12 and 13 there. */
+function sessionKey(
+  version: number,
+  port: number,
+  domainId: number,
+  agentAddress: string,
+  isReliable: boolean,
+): number | string {
   if (agentAddress !== '') return `${agentAddress} ${domainId} ${port}`;
-  return ((domainId + 1) * 16 + (version & 15)) * 65536 + port;
+  return ((domainId + 1) * 16 + (isReliable ? version + 3 : version)) * 65536 + port;
 }
 
 function sameLayout(a: Template, b: Template): boolean {
   return a.signature === b.signature && a.scopeFieldCount === b.scopeFieldCount && a.version === b.version;
 }
 
+function lastNeededMs({ announcedMs, usedMs }: TemplateEntry): number {
+  return Math.max(announcedMs, usedMs);
+}
+
+/** Templates without fields are not free either. */
 function cost(template: Template): number {
   return template.fields.length + 8;
 }

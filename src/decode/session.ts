@@ -18,6 +18,8 @@ export interface TemplateEntry {
 export interface DomainState {
   /** True once nothing of it is worth keeping. */
   readonly isEmpty: boolean;
+  /** Called when the domain ends: gives back what it took of shared limits. */
+  release(): void;
 }
 
 /**
@@ -31,8 +33,10 @@ export class ObservationDomain {
   readonly key: string;
   /** State of the layer above, made on first need. */
   state: DomainState | undefined;
-  /** Sessions alive, the latest to announce a Template last. */
-  readonly sessions: Session[] = [];
+  /** Sessions alive. */
+  sessionCount = 0;
+  /** Those of them that have announced Templates, the latest to do so last. */
+  readonly announcers: Session[] = [];
 
   constructor(address: string, id: number, key: string) {
     this.address = address;
@@ -52,15 +56,22 @@ export class Session {
   readonly isReliable: boolean;
   /** sFlow agent's address, `''` for other protocols. */
   readonly agentAddress: string;
-  readonly counters = new DecodeCounters();
+  /** Once the session has ended, the counters of all ended ones: data that still waits for a Template is counted there. */
+  counters = new DecodeCounters();
   readonly sequence = new SequenceTracker();
-  /** By template id, least recently announced or used first. */
+  /** By template id. */
   readonly templates = new Map<number, TemplateEntry>();
+  /** What its Templates take of the limit on fields of all sessions. */
+  templateFields = 0;
+  /** Templates announced before this were looked for and forgotten, Unix milliseconds. */
+  expiredBeforeMs = 0;
   /** Sampling rate last seen in a v5 header or an sFlow sample, for display; 0 for none. */
   samplingInterval = 0;
   /** First and last message, Unix milliseconds. */
   readonly firstSeenMs: number;
   lastSeenMs: number;
+  /** It was removed from its table; nothing it learns is of use any more. */
+  hasEnded = false;
   /** Whether enough was decoded for spoofed sessions not to displace this one: see `SessionTable`. */
   isEstablished = false;
 

@@ -94,7 +94,7 @@ function parseNetflow9OptionsTemplate(cursor: Cursor, handler: TemplateHandler):
   const start = cursor.pos;
   const scopeLength = cursor.u16();
   if (id === 0 && scopeLength === 0) return 'padding';
-  if (cursor.remaining < 2) return 'padding';
+  if (cursor.remaining < 2) return overrun(cursor, 'template_truncated');
   const optionLength = cursor.u16();
   if (scopeLength % 4 !== 0 || optionLength % 4 !== 0) return overrun(cursor, 'scope_invalid');
   if (scopeLength + optionLength > cursor.remaining) return overrun(cursor, 'template_truncated');

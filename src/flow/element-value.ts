@@ -3,7 +3,8 @@ import { ntpToUnixUnits } from '../bytes/ntp-time.ts';
 import type { PlainValue } from './flow.ts';
 import type { ElementValue } from './layout.ts';
 
-const utf8 = new TextDecoder();
+// A byte order mark is text like any other.
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
  * The JSON value of an element's octets; not for hot paths. `exportMs` helps with times that can be read in two ways. The

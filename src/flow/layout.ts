@@ -31,6 +31,8 @@ export interface FieldEntry {
   readonly field: Field;
   /** Left out of a line when it is zero or `''`: it was looked up, not reported. */
   readonly optional: boolean;
+  /** No value has more octets than this: writers may choose by it. */
+  readonly maxOctets: number;
 }
 
 /** An Information Element that no row of `FIELDS` stands for; its octets stay where they are in `Flow.bytes`. */
@@ -111,7 +113,7 @@ export class Layout {
   }
 }
 
-/** The entry of a field of the table. */
-export function fieldEntry(name: FieldName, optional = false): FieldEntry {
-  return { kind: 'field', field: FIELD_BY_NAME.get(name)!, optional };
+/** The entry of a field of the table. `maxOctets` is what the wire allows where that is known. */
+export function fieldEntry(name: FieldName, optional = false, maxOctets = 8): FieldEntry {
+  return { kind: 'field', field: FIELD_BY_NAME.get(name)!, optional, maxOctets };
 }

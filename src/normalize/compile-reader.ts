@@ -4,7 +4,8 @@ import type { PlanStep, RecordPlan } from './record-plan.ts';
 /**
  * Reads the record at `pos` into a flow's `words` and `times`; returns where the next one starts, or -1 when a
  * variable-length field runs past `end`. The caller guarantees that the Template's shortest record fits before `end`.
- * `exportMs` is the message's export time, `upTimeMs` the Exporter's milliseconds since start at that moment.
+ * `clock` holds the message's export time (Unix milliseconds) and the Exporter's milliseconds since start at that moment;
+ * as two arguments they would be boxed for each record.
  */
 export type ReadRecord = (
   view: DataView,
@@ -12,8 +13,7 @@ export type ReadRecord = (
   end: number,
   words: Uint32Array,
   times: Float64Array,
-  exportMs: number,
-  upTimeMs: number,
+  clock: Float64Array,
 ) => number;
 
 /**
@@ -29,7 +29,8 @@ export function compileReader(plan: RecordPlan): ReadRecord {
 export function readerSource(plan: RecordPlan): string {
   const lines = plan.steps.flatMap(stepSource);
   return [
-    'function read(view, pos, end, words, times, exportMs, upTimeMs) {',
+    'function read(view, pos, end, words, times, clock) {',
+    ...clockSource(plan),
     // The Exporter's start must be known before the times that count from it, wherever it stands in the record.
     ...systemInitSource(plan),
     ...lines.map((line) => `  ${line}`),
@@ -40,6 +41,24 @@ export function readerSource(plan: RecordPlan): string {
     '}',
   ].join('\n');
 }
+
+/** The clock is read once, and only by plans with times that need it. */
+function clockSource({ steps }: RecordPlan): string[] {
+  const needsExport = steps.some(({ kind }) => EXPORT_TIME_KINDS.has(kind));
+  const needsUpTime = steps.some(({ kind }) => kind === 'relative');
+  return [
+    ...(needsExport ? ['  const exportMs = clock[0];'] : []),
+    ...(needsUpTime ? ['  let upTimeMs = clock[1];'] : []),
+  ];
+}
+
+const EXPORT_TIME_KINDS: ReadonlySet<PlanStep['kind']> = new Set([
+  'microseconds',
+  'nanoseconds',
+  'deltaMicroseconds',
+  'relative',
+  'systemInit',
+]);
 
 function stepSource({ kind, slot, offset, length, tail }: PlanStep): string[] {
   const at = (delta = 0): string => `pos + ${literal(offset + delta)}`;

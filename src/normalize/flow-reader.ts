@@ -10,10 +10,11 @@ import type { Origin } from '../flow/origin.ts';
 import type { RecordOutput } from '../flow/record-output.ts';
 import type { ElementLookup } from '../ie/registry.ts';
 import { compileReader, type ReadRecord } from './compile-reader.ts';
-import type { DomainOptions } from './domain-options.ts';
+import type { DomainOptions, OptionBudget } from './domain-options.ts';
 import { interpretReader } from './interpret-reader.ts';
 import { decodeList } from './list.ts';
 import type { PacketSections } from './packet-sections.ts';
+import type { PlanBudget, PlanHolder } from './plan-budget.ts';
 import { planRecord, type RecordPlan } from './record-plan.ts';
 import { mikrotikOrder, samplingIntervalOf, samplingOrigin } from './sampling.ts';
 
@@ -26,6 +27,9 @@ const UNKNOWN = samplingOrigin('unknown');
 /** Records read by steps before a Template is compiled: compiling costs as much as reading about a hundred. */
 const COMPILE_AFTER = 128;
 
+/** A plan without a field takes as much as one of so many. */
+const PLAN_OVERHEAD = 8;
+
 /** What all flow readers of a program share. */
 export interface FlowReaderContext {
   /** The one flow, overwritten for each record. */
@@ -37,6 +41,8 @@ export interface FlowReaderContext {
   /** Sampling interval that replaces what Exporters say; 0 for none. */
   readonly samplingOverride: number;
   readonly packetSections: PacketSections;
+  readonly plans: PlanBudget;
+  readonly optionBudget: OptionBudget;
 }
 
 /** A plan with the reader made from it, and what is left to do for each record once its octets are read. */
@@ -58,14 +64,16 @@ interface Variant {
 }
 
 /** Reads Data Sets of one Template into flows and hands them on. */
-export class FlowReader implements RecordReader {
+export class FlowReader implements RecordReader, PlanHolder {
   private readonly context: FlowReaderContext;
   private readonly template: Template;
   private readonly registry: ElementLookup;
   private readonly registryVersion: number;
   private variant: Variant | undefined;
   private variantWithoutClock: Variant | undefined;
-  private successor: FlowReader | undefined;
+  /** Readers for Exporters that have described elements since. */
+  private readonly successors = new WeakMap<ElementLookup, FlowReader>();
+  private readonly clock = new Float64Array(2);
   private setInterval = 0;
   private setOriginIndex = UNKNOWN;
 
@@ -84,9 +92,11 @@ export class FlowReader implements RecordReader {
       return this.reread(options).readSet(message, start, end);
     }
     const { flow, output } = this.context;
-    const { view, exportTimeMs } = message;
+    const { view } = message;
     const variant = this.variantFor(message, options);
-    const upTimeMs = this.upTime(message, options);
+    const { clock } = this;
+    clock[0] = message.exportTimeMs;
+    clock[1] = this.upTime(message, options);
     const { plan } = variant;
     const finishes = variant.finishesAlways || options !== undefined;
     const { words, times } = flow;
@@ -103,7 +113,7 @@ export class FlowReader implements RecordReader {
     let records = 0;
     const compileAt = variant.isCompiled ? -1 : COMPILE_AFTER - variant.records;
     while (end - pos >= minRecordLength) {
-      const next = read(view, pos, end, words, times, exportTimeMs, upTimeMs);
+      const next = read(view, pos, end, words, times, clock);
       if (next < 0) {
         session.counters.faults.record_truncated++;
         break;
@@ -131,6 +141,7 @@ export class FlowReader implements RecordReader {
   }
 
   private makeVariant(knowsUpTime: boolean): Variant {
+    this.context.plans.add(this, this.template.fields.length + PLAN_OVERHEAD);
     const plan = planRecord(this.template, this.registry, knowsUpTime);
     const { layout } = plan;
     const reportsSamplingInterval = layout.entries.some(isReportedSamplingInterval);
@@ -234,11 +245,18 @@ export class FlowReader implements RecordReader {
   }
 
   private reread(options: DomainOptions): FlowReader {
-    const { successor } = this;
-    if (successor?.registryVersion === options.registryVersion && successor.registry === options.registry)
-      return successor;
-    this.successor = new FlowReader(this.context, this.template, options);
-    return this.successor;
+    const registry = options.registry ?? this.context.registry;
+    let successor = this.successors.get(registry);
+    if (successor?.registryVersion !== options.registryVersion) {
+      successor = new FlowReader(this.context, this.template, options);
+      this.successors.set(registry, successor);
+    }
+    return successor;
+  }
+
+  unload(): void {
+    this.variant = undefined;
+    this.variantWithoutClock = undefined;
   }
 }
 

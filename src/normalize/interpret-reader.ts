@@ -9,11 +9,12 @@ import type { RecordPlan } from './record-plan.ts';
 export function interpretReader(plan: RecordPlan): ReadRecord {
   const { steps, tailOffset, times: sources } = plan;
   const ownStart = steps.find(({ kind }) => kind === 'systemInit')?.offset ?? -1;
-  return (view, start, end, words, times, exportMs, givenUpTimeMs) => {
+  return (view, start, end, words, times, clock) => {
+    const exportMs = clock[0]!;
     let pos = start;
     const upTimeMs =
       ownStart < 0
-        ? givenUpTimeMs
+        ? clock[1]!
         : exportMs - (view.getUint32(pos + ownStart) * 4294967296 + view.getUint32(pos + ownStart + 4));
     for (let i = 0; i < steps.length; i++) {
       const { kind, slot, offset, length, tail } = steps[i]!;

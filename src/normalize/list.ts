@@ -4,6 +4,7 @@ import { type FieldSpecifier, type Template, VARIABLE_LENGTH } from '../decode/t
 import { plainElementValue } from '../flow/element-value.ts';
 import type { Attachment, PlainValue } from '../flow/flow.ts';
 import type { ElementLookup } from '../ie/registry.ts';
+import { addValue, joinedValues } from './named-values.ts';
 import { describeElement, elementValue, isListType, type ListField } from './record-plan.ts';
 
 /** Lists inside lists that are followed (RFC 6313 section 4.5.2 nests without end). */
@@ -14,6 +15,9 @@ const MAX_VALUES = 8192;
 const SEMANTICS = ['noneOf', 'exactlyOneOf', 'oneOrMoreOf', 'allOf', 'ordered'];
 const ENTERPRISE_BIT = 0x8000;
 const ALL_OCTETS_HEXADECIMAL = 'octets';
+
+/** Other ports of the same Exporter that are asked for a Template. */
+const MAX_SIBLINGS = 8;
 
 type Naming = 'ntop' | 'iana';
 
@@ -44,15 +48,12 @@ function attach(attachments: Attachment[], ntop: string, iana: string, value: Pl
   }
   // The same list element a second time: an array of lists.
   const { value: first, ianaValue: firstIana = first } = attachments[earlier]!;
-  const joined = (list: PlainValue, next: PlainValue): PlainValue =>
-    isListOfLists(list) ? [...list, next] : [list, next];
-  attachments[earlier] = { ntop, iana, value: joined(first, value), ianaValue: joined(firstIana, ianaValue) };
-}
-
-function isListOfLists(value: PlainValue): value is readonly PlainValue[] {
-  return (
-    Array.isArray(value) && value.length > 0 && value.every((item) => Array.isArray(item) || typeof item === 'string')
-  );
+  attachments[earlier] = {
+    ntop,
+    iana,
+    value: joinedValues(first, value),
+    ianaValue: joinedValues(firstIana, ianaValue),
+  };
 }
 
 class ListDecoder {
@@ -194,9 +195,7 @@ class ListDecoder {
     const value = isListType(type)
       ? this.decode(type, pos, pos + length, depth + 1).value
       : plainElementValue(view, pos, length, elementValue(element, type, specifier.length), exportTimeMs);
-    const earlier = Object.hasOwn(record, name) ? record[name] : undefined;
-    if (earlier === undefined) define(record, name, value);
-    else define(record, name, Array.isArray(earlier) ? [...earlier, value] : [earlier, value]);
+    addValue(record, name, value);
     return pos + length;
   }
 
@@ -210,15 +209,10 @@ class ListDecoder {
   }
 }
 
-/** An Exporter may call an element `__proto__`: assignment would not make a property of it. */
-function define(record: Record<string, PlainValue>, name: string, value: PlainValue): void {
-  Object.defineProperty(record, name, { value, enumerable: true, configurable: true, writable: true });
-}
-
 function templateOf(session: Session, id: number): Template | undefined {
   const own = session.templates.get(id);
   if (own !== undefined) return own.template;
-  for (const sibling of session.domain.sessions.slice(-8)) {
+  for (const sibling of session.domain.announcers.slice(-MAX_SIBLINGS).reverse()) {
     const entry = sibling.templates.get(id);
     if (entry !== undefined) return entry.template;
   }

@@ -7,9 +7,10 @@ import type { Origin } from '../flow/origin.ts';
 import type { RecordOutput } from '../flow/record-output.ts';
 import { elementOfTypeInformation } from '../ie/element.ts';
 import type { ElementLookup, Registry } from '../ie/registry.ts';
-import { DomainOptions, MAX_NAME_LENGTH } from './domain-options.ts';
+import { DomainOptions, MAX_NAME_LENGTH, type OptionBudget } from './domain-options.ts';
 import { applicationNumber, domainOptions, setOrigin } from './flow-reader.ts';
 import { decodeList } from './list.ts';
+import { addValue } from './named-values.ts';
 import { describeElement, elementValue, isListType, keysBesideOrigin } from './record-plan.ts';
 import { samplingIntervalOf } from './sampling.ts';
 
@@ -61,10 +62,12 @@ export class OptionsReader implements RecordReader {
   private readonly registry: Registry;
   private readonly output: RecordOutput;
   private readonly origin: Origin;
+  private readonly budget: OptionBudget;
   private readonly fields = new Map<number, FieldOctets>();
   private view: DataView = new DataView(new ArrayBuffer(0));
 
-  constructor(template: Template, registry: Registry, output: RecordOutput, origin: Origin) {
+  constructor(template: Template, registry: Registry, output: RecordOutput, origin: Origin, budget: OptionBudget) {
+    this.budget = budget;
     this.template = template;
     this.registry = registry;
     this.output = output;
@@ -73,7 +76,7 @@ export class OptionsReader implements RecordReader {
 
   readSet(message: MessageContext, start: number, end: number): number {
     const { domain, counters } = message.session;
-    domain.state ??= new DomainOptions();
+    domain.state ??= new DomainOptions(this.budget);
     const options = domainOptions(message.session)!;
     setOrigin(this.origin, message, this.template.id);
     this.view = message.view;
@@ -131,13 +134,13 @@ export class OptionsReader implements RecordReader {
           const attachments: Attachment[] = [];
           decodeList({ type: list, ntop, iana, positionSlot: 0, length }, message, pos, length, registry, attachments);
           for (const attachment of attachments) {
-            append(values, attachment.ntop, attachment.value);
-            append(ianaValues, attachment.iana, attachment.ianaValue ?? attachment.value);
+            addValue(values, attachment.ntop, attachment.value);
+            addValue(ianaValues, attachment.iana, attachment.ianaValue ?? attachment.value);
           }
         } else {
           const plain = plainElementValue(view, pos, length, value, exportTimeMs);
-          append(values, ntop, plain);
-          append(ianaValues, iana, plain);
+          addValue(values, ntop, plain);
+          addValue(ianaValues, iana, plain);
         }
       }
       pos += length;
@@ -232,7 +235,9 @@ export class OptionsReader implements RecordReader {
     });
     if (element === undefined) return false;
     options.registry ??= this.registry.overlay();
+    if (!options.takeElement()) return false;
     const outcome = options.registry.add(element);
+    if (outcome !== 'added') options.giveElement();
     if (outcome !== 'added' && outcome !== 'changed') return false;
     options.registryVersion++;
     return true;
@@ -263,14 +268,11 @@ export class OptionsReader implements RecordReader {
   private text(id: number): string | undefined {
     const field = this.fields.get(id);
     if (field === undefined) return undefined;
-    const text = plainText(this.view, field.at, Math.min(field.length, MAX_NAME_LENGTH * 4)).slice(0, MAX_NAME_LENGTH);
-    return text === '' ? undefined : text;
+    const text = plainText(this.view, field.at, Math.min(field.length, MAX_NAME_LENGTH * 4));
+    if (text === '') return undefined;
+    // A slice would keep the whole text alive.
+    return text.length <= MAX_NAME_LENGTH
+      ? text
+      : Buffer.from(text.slice(0, MAX_NAME_LENGTH), 'utf16le').toString('utf16le');
   }
-}
-
-/** An element that occurs again makes an array. */
-function append(values: Record<string, PlainValue>, name: string, value: PlainValue): void {
-  const earlier = values[name];
-  if (earlier === undefined) values[name] = value;
-  else values[name] = Array.isArray(earlier) ? [...earlier, value] : [earlier, value];
 }

@@ -5,15 +5,16 @@ import type { Registry } from '../ie/registry.ts';
 import { domainOptions, FlowReader, type FlowReaderContext } from './flow-reader.ts';
 import { OptionsReader } from './options-reader.ts';
 
-/** Readers kept for Templates that are equal but for their Exporter. */
-const MAX_READERS = 4096;
+/** Fields of the Templates whose readers are kept for other Exporters that announce the same, and what a reader adds. */
+const MAX_SHARED_FIELDS = 65_536;
+const READER_OVERHEAD = 8;
 
 /** Makes the readers of a program and shares them between Exporters that announce equal Templates. */
 export class NormalizingReaders implements ReaderFactory {
   private readonly context: FlowReaderContext;
   private readonly registry: Registry;
-  private readonly flowReaders = new Map<string, FlowReader>();
-  private readonly optionsReaders = new Map<string, OptionsReader>();
+  private readonly flowReaders = new SharedReaders<FlowReader>();
+  private readonly optionsReaders = new SharedReaders<OptionsReader>();
 
   constructor(context: FlowReaderContext, registry: Registry) {
     this.context = context;
@@ -23,26 +24,44 @@ export class NormalizingReaders implements ReaderFactory {
   readerFor(session: Session, template: Template): RecordReader {
     const key = `${template.version} ${template.id} ${template.scopeFieldCount} ${template.signature}`;
     if (template.scopeFieldCount >= 0) {
-      const { output, flow } = this.context;
-      return remembered(
-        this.optionsReaders,
-        key,
-        () => new OptionsReader(template, this.registry, output, flow.origin),
+      const { output, flow, optionBudget } = this.context;
+      return (
+        this.optionsReaders.find(key) ??
+        this.optionsReaders.add(
+          key,
+          template,
+          new OptionsReader(template, this.registry, output, flow.origin, optionBudget),
+        )
       );
     }
     const options = domainOptions(session);
     // A reader that knows elements of one Exporter's own is of no use to another.
     if (options?.registry !== undefined) return new FlowReader(this.context, template, options);
-    return remembered(this.flowReaders, key, () => new FlowReader(this.context, template, undefined));
+    return (
+      this.flowReaders.find(key) ??
+      this.flowReaders.add(key, template, new FlowReader(this.context, template, undefined))
+    );
   }
 }
 
-function remembered<Reader>(readers: Map<string, Reader>, key: string, make: () => Reader): Reader {
-  const known = readers.get(key);
-  if (known !== undefined) return known;
-  const oldest = readers.size >= MAX_READERS ? readers.keys().next().value : undefined;
-  if (oldest !== undefined) readers.delete(oldest);
-  const reader = make();
-  readers.set(key, reader);
-  return reader;
+/** Readers by what their Templates say, the oldest forgotten first. */
+class SharedReaders<Reader> {
+  private readonly readers = new Map<string, { readonly reader: Reader; readonly fields: number }>();
+  private fields = 0;
+
+  find(key: string): Reader | undefined {
+    return this.readers.get(key)?.reader;
+  }
+
+  add(key: string, template: Template, reader: Reader): Reader {
+    const fields = template.fields.length + READER_OVERHEAD;
+    this.readers.set(key, { reader, fields });
+    this.fields += fields;
+    for (const [oldest, entry] of this.readers) {
+      if (this.fields <= MAX_SHARED_FIELDS) break;
+      this.readers.delete(oldest);
+      this.fields -= entry.fields;
+    }
+    return reader;
+  }
 }

@@ -129,7 +129,7 @@ export function planRecord(template: Template, registry: ElementLookup, knowsUpT
     };
     if (field !== undefined) {
       step(stepKind(field, isVariable), SLOT[field]);
-      if (!isKept) entries.push(fieldEntry(field));
+      if (!isKept) entries.push(fieldEntry(field, false, isVariable ? 8 : length));
     }
     const timeKind = times.steps.get(index);
     if (timeKind !== undefined && !isVariable) step(timeKind.kind, timeKind.slot);
@@ -191,8 +191,12 @@ export function planRecord(template: Template, registry: ElementLookup, knowsUpT
   if (!carries('samplingInterval')) entries.push(fieldEntry('samplingInterval', true));
   const hasCounters = COUNTERS.some(carries);
   entries.push(fieldEntry('samplingOrigin'));
-  for (const [name, field] of LOOKED_UP) if (carries(field)) entries.push(fieldEntry(name, true));
-  entries.push(...mergeRepeated(elements, version));
+  const reported = new Set(elements.map(({ ntop }) => ntop));
+  for (const [name, field] of LOOKED_UP) {
+    // A name in the record itself (nProbe's APPLICATION_NAME) keeps its key: it needs no look-up.
+    if (carries(field) && !reported.has(FIELD_BY_NAME.get(name)!.ntop)) entries.push(fieldEntry(name, true));
+  }
+  entries.push(...mergeRepeated(elements, version, filled));
   const recordType: RecordType = hasCounters || packetSections.length > 0 ? 'flow' : 'event';
   return {
     steps,
@@ -375,7 +379,11 @@ export function elementValue(element: InformationElement | undefined, type: stri
   }
 }
 
-function mergeRepeated(elements: readonly ElementEntry[], version: number): LayoutEntry[] {
+function mergeRepeated(
+  elements: readonly ElementEntry[],
+  version: number,
+  filled: ReadonlySet<FieldName | undefined>,
+): LayoutEntry[] {
   const byKey = new Map<string, ElementEntry[]>();
   for (const entry of elements) {
     const key = `${entry.enterpriseNumber}.${entry.elementId}`;
@@ -387,7 +395,8 @@ function mergeRepeated(elements: readonly ElementEntry[], version: number): Layo
     const [first] = items;
     if (items.length === 1) return first!;
     const { ntop, iana, enterpriseNumber, elementId } = first!;
-    return { kind: 'array', ntop, iana, items, field: mappingOf(version, enterpriseNumber, elementId)?.field };
+    const field = mappingOf(version, enterpriseNumber, elementId)?.field;
+    return { kind: 'array', ntop, iana, items, field: filled.has(field) ? field : undefined };
   });
 }
 
@@ -424,7 +433,8 @@ function withoutDoubledKeys(entries: readonly LayoutEntry[]): LayoutEntry[] {
   const takenIana = new Set(RESERVED_IANA);
   return entries.map((entry) => {
     const names = entry.kind === 'field' ? entry.field : entry;
-    const numbers = entry.kind === 'element' ? `${entry.enterpriseNumber}.${entry.elementId}` : `${names.iana}#2`;
+    const element = entry.kind === 'array' ? entry.items[0]! : entry;
+    const numbers = element.kind === 'element' ? `${element.enterpriseNumber}.${element.elementId}` : `${names.iana}#2`;
     const ntop = take(takenNtop, names.ntop, names.iana, numbers);
     const iana = take(takenIana, names.iana, names.ntop, numbers);
     if (ntop === names.ntop && iana === names.iana) return entry;

@@ -26,6 +26,14 @@ export interface SamplingElements {
  * with 306 = 999 is 1 in 1000; 305 without 306 is Cisco's and Juniper's way of giving the interval itself.
  */
 export function samplingIntervalOf(elements: SamplingElements): number {
+  const interval = toldInterval(elements);
+  return interval <= MAX_INTERVAL ? interval : 0;
+}
+
+/** More is no sampling but damage, and a flow's field has no room for it. */
+const MAX_INTERVAL = 0xffff_ffff;
+
+function toldInterval(elements: SamplingElements): number {
   const { interval = 0, packetInterval = 0, packetSpace, size = 0, population = 0, probability = 0 } = elements;
   if (size > 0 && population >= size) return Math.round(population / size);
   if (packetInterval > 0 && packetSpace !== undefined)
@@ -41,6 +49,6 @@ export function samplingIntervalOf(elements: SamplingElements): number {
  * lower half zero is one below 65,536 turned round.
  */
 export function mikrotikOrder(interval: number): number {
-  if (interval < 0x0100_0000 || (interval & 0xffff) !== 0) return interval;
+  if (interval < 0x0100_0000 || interval > MAX_INTERVAL || (interval & 0xffff) !== 0) return interval;
   return ((interval >>> 24) | ((interval >>> 8) & 0xff00)) >>> 0;
 }

@@ -1,4 +1,4 @@
-import { DomainOptions } from './domain-options.ts';
+import { DomainOptions, type OptionBudget } from './domain-options.ts';
 
 /** What options data told about a domain, as saved. */
 export interface SavedOptions {
@@ -24,9 +24,9 @@ export function saveOptions(options: DomainOptions): SavedOptions {
   };
 }
 
-/** The options again. */
-export function restoreOptions(saved: SavedOptions): DomainOptions {
-  const options = new DomainOptions();
+/** The options again, their memory taken from `budget`. */
+export function restoreOptions(saved: SavedOptions, budget: OptionBudget): DomainOptions {
+  const options = new DomainOptions(budget);
   for (const [id, interval] of saved.samplers) options.samplers.set(id, interval);
   for (const [index, interval] of saved.interfaceSampling) options.interfaceSampling.set(index, interval);
   for (const [index, name] of saved.interfaceNames) options.interfaceNames.set(index, name);

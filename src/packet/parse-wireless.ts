@@ -80,11 +80,7 @@ export function parseWireless(view: DataView, at: number, end: number, padded: b
   }
   headers.destinationMacAt = isToDistribution ? at + 16 : at + 4;
   headers.sourceMacAt = hasFourAddresses ? at + 24 : !isFromDistribution ? at + 10 : at + 16;
-  if (frameType !== 2) {
-    headers.destinationMacAt = at + 4;
-    headers.sourceMacAt = at + 10;
-    return;
-  }
+  if (frameType !== 2) return; // management
   // Bit 2 of the subtype: no data. Bit 3: quality of service.
   if ((kind & 0x40) !== 0 || (flags & PROTECTED) !== 0) return;
   if ((view.getUint8(at + 22) & 0x0f) !== 0) return; // a later fragment

@@ -12,8 +12,9 @@ import type { RecordOutput } from '../flow/record-output.ts';
 import { loadDefinitionDirectory } from '../ie/definition-file.ts';
 import { loadBuiltInRegistry } from '../ie/registry.ts';
 import type { DecodeCounters, DecodeOutcome } from '../metrics/decode-counters.ts';
-import { DomainOptions } from '../normalize/domain-options.ts';
+import { DomainOptions, OptionBudget } from '../normalize/domain-options.ts';
 import { PacketSections } from '../normalize/packet-sections.ts';
+import { PlanBudget } from '../normalize/plan-budget.ts';
 import { NormalizingReaders } from '../normalize/reader-factory.ts';
 import { restoreOptions, type SavedOptions, saveOptions } from '../normalize/saved-options.ts';
 import { SflowNormalizer } from '../normalize/sflow-normalizer.ts';
@@ -84,6 +85,7 @@ export class Decoding {
   private readonly netflow: NetflowDecoder;
   private readonly sflow: SflowDecoder;
   private readonly pending: PendingSets;
+  private readonly optionBudget = new OptionBudget();
 
   /** Records go to `output`. Throws one clear error where definitions or Templates cannot be read. */
   constructor(options: DecodingOptions, output: RecordOutput) {
@@ -102,6 +104,8 @@ export class Decoding {
         compiles: options.codeGeneration,
         samplingOverride: options.samplingOverride,
         packetSections: new PacketSections(),
+        plans: new PlanBudget(),
+        optionBudget: this.optionBudget,
       },
       registry,
     );
@@ -200,7 +204,10 @@ export class Decoding {
     for (const template of saved.templates.map(restoreTemplate)) {
       if (template !== undefined) this.sessions.learn(session, template, nowMs);
     }
-    if (saved.options !== undefined) session.domain.state = restoreOptions(saved.options);
+    if (saved.options !== undefined) {
+      session.domain.state?.release();
+      session.domain.state = restoreOptions(saved.options, this.optionBudget);
+    }
   }
 }
 

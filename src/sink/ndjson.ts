@@ -198,14 +198,14 @@ export class NdjsonSink implements Sink {
       }
       if (this.isReaderGone || this.failure !== undefined) this.linesDropped += lines;
       // What was begun must be ended, or two lines would run into one: it waits whatever the bound says.
-      else this.#enqueue({ octets: octets.slice(), lines, written });
+      else this.#enqueue({ octets: copyOf(octets), lines, written });
       return;
     }
     if (this.#options.delivery === 'drop' && this.#octetsWaiting + octets.length > this.#options.queueOctets) {
       this.#dropLines(lines);
       return;
     }
-    this.#enqueue({ octets: octets.slice(), lines, written: 0 });
+    this.#enqueue({ octets: copyOf(octets), lines, written: 0 });
     this.#writeOn();
   }
 
@@ -399,6 +399,11 @@ function refuseOtherFiles(path: string): void {
 function canWriteAtOnce(descriptor: number): boolean {
   const status = fstatSync(descriptor);
   return status.isFile() || (status.isCharacterDevice() && status.rdev === statSync('/dev/null').rdev);
+}
+
+/** A copy in any case: `slice` of a `Buffer` shares its memory. */
+function copyOf(octets: Uint8Array): Uint8Array {
+  return new Uint8Array(octets);
 }
 
 function countLines(octets: Uint8Array, end: number): number {

@@ -1,10 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import {
+  LINK_CISCO_HDLC,
   LINK_ETHERNET,
   LINK_IEEE802_11,
+  LINK_IEEE802_11_RADIOTAP,
   LINK_IPV4,
   LINK_IPV6,
+  LINK_LINUX_SLL,
+  LINK_LINUX_SLL2,
   LINK_MPLS,
+  LINK_NULL,
   LINK_PPP,
   LINK_PPP_SERIAL,
   LINK_RAW,
@@ -101,6 +106,10 @@ describe('headers', () => {
     expect(cut(53)).toMatchObject({ ...truncated, tcpFlags: 0x18, tcpWindow: 512, tcpDataOffset: 20 });
     expect(cut(49)).toMatchObject({ ...truncated, tcpFlags: 0x18, tcpWindow: 0, tcpAcknowledgement: 0xaabbccdd });
     expect(cut(47)).toMatchObject({ ...truncated, tcpFlags: 0, tcpAcknowledgement: 0xaabbccdd });
+    expect(cut(50)).toMatchObject({ ...truncated, tcpFlags: 0x18, tcpWindow: 512 });
+    expect(cut(48)).toMatchObject({ ...truncated, tcpFlags: 0x18, tcpWindow: 0 });
+    expect(cut(46)).toMatchObject({ ...truncated, tcpAcknowledgement: 0xaabbccdd });
+    expect(cut(42)).toMatchObject({ ...truncated, tcpSequence: 0xf2345678 });
     expect(cut(45)).toMatchObject({ ...truncated, tcpAcknowledgement: 0, tcpSequence: 0xf2345678 });
     expect(cut(41)).toMatchObject({ ...truncated, tcpSequence: 0, destinationPort: 443, transportAt: 34 });
     expect(cut(37)).toMatchObject({ fault: faults.FAULT_TRUNCATED, destinationPort: 0, transportAt: -1, ipVersion: 4 });
@@ -163,6 +172,35 @@ describe('the least a header needs', () => {
       expect(headers.fault, text).toBe(faults.FAULT_TRUNCATED);
     }
   });
+});
+
+describe('the least a link needs', () => {
+  const WIRELESS = '0200000000a1 0200000000a2 0200000000a3 1000';
+  const CASES: [string, number, string][] = [
+    ['Ethernet', LINK_ETHERNET, '02005e000001 02005e000002 88cc'],
+    ['raw IP', LINK_RAW, '60000000 0000 3b 40 20010db8000000000000000000000001 20010db8000000000000000000000002'],
+    ['loopback', LINK_NULL, '10000000'],
+    ['PPP', LINK_PPP, 'ff03 c021'],
+    ['Cisco HDLC', LINK_CISCO_HDLC, '0f00 2000'],
+    ['Linux cooked', LINK_LINUX_SLL, '0000 0001 0006 02005e0000020000 88cc'],
+    ['Linux cooked 2', LINK_LINUX_SLL2, '88cc 0000 00000003 0001 04 06 02005e0000020000'],
+    ['802.11 acknowledgement', LINK_IEEE802_11, 'd400 0000 0200000000a1'],
+    ['802.11 null', LINK_IEEE802_11, `4801 0000 ${WIRELESS}`],
+    ['802.11 null with four addresses', LINK_IEEE802_11, `4803 0000 ${WIRELESS} 0200000000a4`],
+    ['802.11 with QoS', LINK_IEEE802_11, `8801 0000 ${WIRELESS} 0000 424203`],
+    ['802.11 A-MSDU', LINK_IEEE802_11, `8801 0000 ${WIRELESS} 8000 02005e000001 02005e000002 88cc`],
+    ['radiotap', LINK_IEEE802_11_RADIOTAP, '0000 0800 00000000 d400 0000 0200000000a1'],
+  ];
+  for (const [name, linkType, text] of CASES) {
+    it(`of ${name}, and one octet less`, () => {
+      const frame = octets(text);
+      const view = new DataView(frame.buffer);
+      parsePacket(view, 0, frame.length, linkType, headers);
+      expect(headers.fault).toBe(faults.FAULT_NONE);
+      parsePacket(view, 0, frame.length - 1, linkType, headers);
+      expect(headers.fault).toBe(faults.FAULT_TRUNCATED);
+    });
+  }
 });
 
 describe('sFlow header protocol', () => {

@@ -19,6 +19,9 @@ export const CORPORA = fileURLToPath(new URL('../../../shared/corpora/', import.
 /** Whether the captures are on this machine. */
 export const hasCorpora = existsSync(join(CORPORA, 'MANIFEST.tsv'));
 
+/** Whether a program that a comparison needs may not be absent. */
+export const requiresIntegration = process.env.FLOWRELAY_REQUIRE_INTEGRATION === '1';
+
 /** One line of the catalogue. */
 export interface CataloguedCapture {
   /** Path below the corpora. */
@@ -78,7 +81,8 @@ export interface DecodedCapture {
   readonly lines: Line[];
   /** Announcements that were accepted, in order. */
   readonly templates: LearnedTemplate[];
-  readonly internalErrors: number;
+  /** A fault of the program's own that was met, `''` for none. */
+  readonly internalError: string;
   /** Faults counted, by name. */
   readonly faults: Readonly<Record<string, number>>;
 }
@@ -130,7 +134,7 @@ export function decodeCapture(path: string): DecodedCapture {
   const iana = parseLines(text.iana);
   const lines = ntop.map((line, index) => ({ ntop: line, iana: iana[index]! }));
   const faults = { ...sessions.totals().faults };
-  return { lines, templates, internalErrors: decoding.internalErrors, faults };
+  return { lines, templates, internalError: decoding.lastInternalError, faults };
 }
 
 function parseLines(text: string): Record<string, LineValue>[] {

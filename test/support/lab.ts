@@ -4,7 +4,7 @@
  */
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,19 +39,55 @@ export function obstacle(...programs: readonly string[]): string | undefined {
 export type ParsedLine = Record<string, unknown>;
 
 let labs = 0;
+/** Labs that are open: whatever happens, they don't outlive the test run. */
+const openLabs = new Set<Lab>();
+process.on('exit', () => {
+  for (const lab of openLabs) lab.abandon();
+});
+
+/** What a neighbour runs. */
+const ECHO = `
+const dgram = require('node:dgram'), net = require('node:net');
+const socket = dgram.createSocket('udp6', (octets, from) => socket.send(octets, from.port, from.address));
+socket.bind(7, '::', () => net.createServer((each) => each.pipe(each)).listen(8, '::', () => console.log('ready')));
+`;
 
 /** See the head of this file. */
 export class Lab {
   /** Files of the programs in it. */
   readonly directory: string;
   readonly #namespace: string;
+  #peer: string | undefined;
   readonly #children: ChildProcess[] = [];
 
   constructor() {
     this.directory = mkdtempSync(join(tmpdir(), 'flowrelay-lab-'));
     this.#namespace = `flowrelay-${process.pid}-${labs++}`;
     execFileSync('ip', ['netns', 'add', this.#namespace]);
+    openLabs.add(this);
     this.run('ip', 'link', 'set', 'lo', 'up');
+  }
+
+  /**
+   * Adds a neighbour behind a veth pair: a host of its own that echoes UDP to port 7 and TCP to port 8. Here the pair's end
+   * is `v0` with 10.77.0.1 and fd77::1, there it has 10.77.0.2 and fd77::2.
+   */
+  async addNeighbour(): Promise<void> {
+    const peer = `${this.#namespace}-peer`;
+    execFileSync('ip', ['netns', 'add', peer]);
+    this.#peer = peer;
+    this.run('ip', 'link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1', 'netns', peer);
+    const outside = (...args: string[]) => execFileSync('ip', ['-n', peer, ...args]);
+    for (const [device, host, ip] of [
+      ['v0', '1', (...args: string[]) => this.run('ip', ...args)],
+      ['v1', '2', outside],
+    ] as const) {
+      ip('addr', 'add', `10.77.0.${host}/24`, 'dev', device);
+      ip('addr', 'add', `fd77::${host}/64`, 'dev', device, 'nodad');
+      ip('link', 'set', device, 'up');
+    }
+    const echo = this.#spawn(peer, process.execPath, ['-e', ECHO], {});
+    await echo.until(() => echo.stdout.includes('ready'), 'the neighbour');
   }
 
   /** Path of a file of the lab. */
@@ -61,7 +97,16 @@ export class Lab {
 
   /** Starts a program inside; it is ended with the lab at the latest. */
   start(program: string, args: readonly string[], environment: Readonly<Record<string, string>> = {}): LabProgram {
-    const child = spawn('ip', ['netns', 'exec', this.#namespace, program, ...args], {
+    return this.#spawn(this.#namespace, program, args, environment);
+  }
+
+  #spawn(
+    namespace: string,
+    program: string,
+    args: readonly string[],
+    environment: Readonly<Record<string, string>>,
+  ): LabProgram {
+    const child = spawn('ip', ['netns', 'exec', namespace, program, ...args], {
       cwd: this.directory,
       env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -104,20 +149,31 @@ export class Lab {
 
   /** Ends what runs and takes everything away. */
   async close(): Promise<void> {
+    if (!openLabs.has(this)) return;
     for (const child of this.#children) child.kill('SIGTERM');
     const isOver = () => this.#children.every(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null);
     for (let i = 0; i < 100 && !isOver(); i++) await sleep(20);
+    this.abandon();
+  }
+
+  /** The same at once, by force. */
+  abandon(): void {
+    openLabs.delete(this);
     for (const child of this.#children) child.kill('SIGKILL');
-    // Daemons that left their parents: the namespace knows them.
-    const pids = execFileSync('ip', ['netns', 'pids', this.#namespace], { encoding: 'utf8' }).split('\n');
-    for (const pid of pids.filter((text) => text !== '')) {
-      try {
-        process.kill(Number(pid), 'SIGKILL');
-      } catch {}
-    }
-    execFileSync('ip', ['netns', 'del', this.#namespace]);
+    for (const namespace of [this.#namespace, this.#peer]) if (namespace !== undefined) removeNamespace(namespace);
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+/** Daemons may have left their parents: the namespace knows them. */
+function removeNamespace(namespace: string): void {
+  const pids = execFileSync('ip', ['netns', 'pids', namespace], { encoding: 'utf8' }).split('\n');
+  for (const pid of pids.filter((text) => text !== '')) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {}
+  }
+  execFileSync('ip', ['netns', 'del', namespace]);
 }
 
 /** A program that runs in a lab. */
@@ -163,10 +219,11 @@ export class LabProgram {
     }
   }
 
-  /** Waits until standard output has begun and been quiet for a while. */
+  /** Waits until standard output has begun and been quiet for a while, at most 15 s. */
   async quiet(quietMs = 600, firstMs = 15_000): Promise<void> {
     await this.until(() => this.stdout !== '', 'the first line', firstMs);
-    for (let length = -1; length !== this.stdout.length; ) {
+    const endMs = Date.now() + 15_000;
+    for (let length = -1; length !== this.stdout.length && Date.now() < endMs; ) {
       length = this.stdout.length;
       await sleep(quietMs);
     }
@@ -182,9 +239,4 @@ export class LabProgram {
     this.child.kill(signal);
     return this.#closed;
   }
-}
-
-/** The octets of a file of a lab. */
-export function labFile(lab: Lab, name: string): Uint8Array {
-  return readFileSync(lab.path(name));
 }

@@ -21,7 +21,6 @@ const DRAIN_AT = 256 * 1024;
 const CAPACITY = 2 * 1024 * 1024;
 /** Lines of a layout written by steps before it is compiled. */
 const COMPILE_AFTER = 128;
-const MAX_LAYOUTS = 16_384;
 const NEWLINE = 0x0a;
 const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
@@ -77,7 +76,8 @@ export class FlowJson implements RecordOutput {
   private readonly octets = new Uint8Array(CAPACITY);
   private readonly out = new DataView(this.octets.buffer);
   private pos = 0;
-  private readonly writers = new Map<Layout, LayoutWriter>();
+  /** Go with their layouts, which go with the plans of Templates. */
+  private readonly writers = new WeakMap<Layout, LayoutWriter>();
   private layout: Layout | undefined;
   private writer: LayoutWriter | undefined;
   private readonly prefixOctets = new Uint8Array(4096);
@@ -156,7 +156,6 @@ export class FlowJson implements RecordOutput {
     this.layout = layout;
     let writer = this.writers.get(layout);
     if (writer === undefined) {
-      if (this.writers.size >= MAX_LAYOUTS) this.writers.clear();
       writer = { write: interpretLine(planLine(layout, this.options)), lines: 0, isCompiled: false };
       this.writers.set(layout, writer);
     }

@@ -15,7 +15,7 @@ export interface LineOptions {
 
 /**
  * How a value is written:
- * - `word`, `long`, `time`: a number; `scaledLong`: one multiplied by the sampling interval
+ * - `octet`: a number below 256; `word`, `long`, `time`: any; `scaledLong`: one multiplied by the sampling interval
  * - `optionalWord`: with its key, unless it is 0
  * - `ipv4`, `ipv6`, `mac`, `text`, `application`: between quotes
  * - `choice`: one of `texts` between quotes
@@ -24,6 +24,7 @@ export interface LineOptions {
  */
 export interface LineStep {
   readonly kind:
+    | 'octet'
     | 'word'
     | 'optionalWord'
     | 'long'
@@ -89,7 +90,9 @@ function entryStep(entry: LayoutEntry, key: string, upscale: boolean): LineStep 
   const text = { ...none, before: `${key}"`, after: '"', slot };
   switch (field.type) {
     case 'u64':
-      return { ...number, kind: upscale && SCALED.has(field.field) ? 'scaledLong' : 'long' };
+      if (upscale && SCALED.has(field.field)) return { ...number, kind: 'scaledLong' };
+      // The upper word is zero then.
+      return entry.maxOctets <= 4 ? { ...number, kind: 'word', slot: slot + 1 } : { ...number, kind: 'long' };
     case 'time':
       return { ...number, kind: 'time' };
     case 'ipv4':
@@ -103,7 +106,8 @@ function entryStep(entry: LayoutEntry, key: string, upscale: boolean): LineStep 
     case 'name':
       return { ...text, kind: 'optionalName' };
     default:
-      return { ...number, kind: optional ? 'optionalWord' : 'word' };
+      if (optional) return { ...number, kind: 'optionalWord' };
+      return { ...number, kind: entry.maxOctets === 1 ? 'octet' : 'word' };
   }
 }
 

@@ -1,9 +1,12 @@
 import {
+  OCTET_DIGITS,
+  OCTET_LENGTH,
   writeHexadecimal,
   writeInteger,
-  writeIPv4,
+  writeIPv4Word,
   writeIPv6,
   writeMac,
+  writeMilliseconds,
   writeUnsigned32,
   writeUnsigned64,
 } from '../../bytes/digits.ts';
@@ -23,10 +26,15 @@ export type WriteLine = (out: DataView, octets: Uint8Array, pos: number, flow: F
 
 /** What generated code calls, by the names it calls it. */
 const RUNTIME = {
+  OCTET_DIGITS,
+  OCTET_LENGTH,
+  chunksOf: (texts: readonly string[]) =>
+    Float64Array.from(texts, (text) => eightOctetChunks(encoder.encode(text))[0] ?? 0),
+  lengthsOf: (texts: readonly string[]) => Uint8Array.from(texts, (text) => text.length),
   writeUnsigned32,
   writeUnsigned64,
   writeInteger,
-  writeIPv4,
+  writeIPv4Word,
   writeIPv6,
   writeMac,
   writeHexadecimal,
@@ -35,6 +43,7 @@ const RUNTIME = {
   writeApplication,
   writeScaled,
   writeElement,
+  writeMilliseconds,
 };
 
 const encoder = new TextEncoder();
@@ -58,6 +67,7 @@ export function lineSource(steps: readonly LineStep[]): { source: string; texts:
 
 class LineSource {
   private readonly lines: string[] = [];
+  private readonly constants: string[] = [];
   private readonly texts: (readonly string[])[] = [];
   private literal = '';
 
@@ -92,6 +102,7 @@ class LineSource {
     this.flush();
     const source = [
       `const { ${Object.keys(RUNTIME).join(', ')} } = runtime;`,
+      ...this.constants,
       'return function write(out, octets, pos, flow) {',
       '  const { words, times, names, bytes, view } = flow;',
       ...this.lines.map((line) => `  ${line}`),
@@ -105,6 +116,8 @@ class LineSource {
     const word = `words[${integer(slot)}]`;
     const next = `words[${integer(slot + 1)}]`;
     switch (kind) {
+      case 'octet':
+        return `out.setUint32(pos, OCTET_DIGITS[${word} & 255]); pos += OCTET_LENGTH[${word} & 255];`;
       case 'word':
         return `pos = writeUnsigned32(out, pos, ${word});`;
       case 'long':
@@ -112,9 +125,9 @@ class LineSource {
       case 'scaledLong':
         return `pos = writeScaled(out, octets, pos, ${word}, ${next}, words[${integer(SLOT.samplingInterval)}]);`;
       case 'time':
-        return `pos = writeInteger(out, pos, times[${integer(slot)}]);`;
+        return `pos = writeMilliseconds(out, pos, times, ${integer(slot)});`;
       case 'ipv4':
-        return `pos = writeIPv4(out, pos, ${word});`;
+        return `pos = writeIPv4Word(out, pos, words, ${integer(slot)});`;
       case 'ipv6':
         return `pos = writeIPv6(out, pos, view, ${word});`;
       case 'mac':
@@ -124,11 +137,21 @@ class LineSource {
       case 'application':
         return `pos = writeApplication(out, pos, view, ${word}, ${next});`;
       case 'choice':
-        this.texts.push(texts);
-        return `pos = writeJsonString(octets, pos, texts[${integer(this.texts.length - 1)}][${word}] ?? '');`;
+        return this.choiceSource(texts, word);
       default:
         return elementSource(value ?? 'hexadecimal', word, length < 0 ? next : integer(length), length);
     }
+  }
+
+  /** Texts of up to eight octets go out as one double each. */
+  private choiceSource(texts: readonly string[], word: string): string {
+    const index = integer(this.texts.push(texts) - 1);
+    if (texts.some((text) => text.length > 8))
+      return `pos = writeJsonString(octets, pos, texts[${index}][${word}] ?? '');`;
+    this.constants.push(
+      `const chunks${index} = chunksOf(texts[${index}]), lengths${index} = lengthsOf(texts[${index}]);`,
+    );
+    return `out.setFloat64(pos, chunks${index}[${word}]); pos += lengths${index}[${word}];`;
   }
 
   private flush(): void {
@@ -188,6 +211,7 @@ export function interpretLine(steps: readonly LineStep[]): WriteLine {
       for (let j = 0; j < literal.length; j++) out.setFloat64(pos + 8 * j, literal[j]!);
       pos += lengths[i]!;
       switch (kind) {
+        case 'octet':
         case 'word':
         case 'optionalWord':
           pos = writeUnsigned32(out, pos, words[slot]!);
@@ -199,10 +223,10 @@ export function interpretLine(steps: readonly LineStep[]): WriteLine {
           pos = writeScaled(out, octets, pos, words[slot]!, words[slot + 1]!, words[SLOT.samplingInterval]!);
           break;
         case 'time':
-          pos = writeInteger(out, pos, times[slot]!);
+          pos = writeMilliseconds(out, pos, times, slot);
           break;
         case 'ipv4':
-          pos = writeIPv4(out, pos, words[slot]!);
+          pos = writeIPv4Word(out, pos, words, slot);
           break;
         case 'ipv6':
           pos = writeIPv6(out, pos, view, words[slot]!);
