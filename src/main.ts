@@ -151,7 +151,8 @@ const commands = yargs(hideDashes(process.argv.slice(2)))
   .wrap(Math.min(120, process.stdout.columns ?? 100))
   .exitProcess(false)
   .fail((message, error) => {
-    throw error ?? new UsageError(message);
+    // yargs gives its own findings as errors too, at times.
+    throw error === undefined || error.name === 'YError' ? new UsageError(message) : error;
   });
 
 function askOptions(command: Argv) {
@@ -178,4 +179,5 @@ try {
     exitCode = EXIT_FAILED;
   }
 }
-process.exitCode = exitCode;
+// Standard input may still wait for its writer, and a write for its reader: neither is waited for. All else is written by now.
+process.exit(exitCode);

@@ -70,8 +70,9 @@ export function writeUnsigned64(out: DataView, pos: number, high: number, low: n
   if (high === 0) return writeUnsigned32(out, pos, low);
   if (high < 0x20_0000) return writeInteger(out, pos, high * 4294967296 + low);
   const value = (BigInt(high) << 32n) | BigInt(low);
-  const upper = Number(value / 10_000_000_000_000_000n);
-  return writePadded16(out, writeUnsigned32(out, pos, upper), Number(value % 10_000_000_000_000_000n));
+  // Parts of 12 and 8 digits are exact as numbers; one of 16 would not be.
+  const next = writeInteger(out, pos, Number(value / 100_000_000n));
+  return writePadded8(out, next, Number(value % 100_000_000n));
 }
 
 /** Decimal of an integer, negative ones included; not a fraction. Above 2^53 the digits of the number nearest to it. */
@@ -124,11 +125,6 @@ function writePadded8(out: DataView, pos: number, value: number): number {
   out.setUint32(pos, FOUR_DIGITS[high]!);
   out.setUint32(pos + 4, FOUR_DIGITS[value - high * 10_000]!);
   return pos + 8;
-}
-
-function writePadded16(out: DataView, pos: number, value: number): number {
-  const high = Math.floor(value / 100_000_000);
-  return writePadded8(out, writePadded8(out, pos, high), value - high * 100_000_000);
 }
 
 /** Dotted decimals of an IPv4 address. */

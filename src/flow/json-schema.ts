@@ -114,7 +114,9 @@ export function flowJsonSchema(names: SchemaNaming): JsonSchema {
     definitions: {
       value: {
         anyOf: [
-          { type: ['string', 'number', 'boolean'] },
+          { type: 'string' },
+          { type: 'number' },
+          { type: 'boolean' },
           { type: 'array', items: ANY_VALUE },
           { type: 'object', additionalProperties: ANY_VALUE },
         ],

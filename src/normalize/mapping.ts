@@ -88,6 +88,7 @@ const IANA_MAPPING = table([
   [234, 'ingressVrf'],
   [235, 'egressVrf'],
   [243, 'dot1qVlan'],
+  [244, 'vlanPriority'],
   [245, 'dot1qCustomerVlan'],
   [254, 'postDot1qVlan'],
   [256, 'ethernetType'],

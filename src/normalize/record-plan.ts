@@ -107,6 +107,7 @@ export function planRecord(template: Template, registry: ElementLookup, knowsUpT
   const { version, fields: specifiers } = template;
   const times = planTimes(template, knowsUpTime);
   const planned = assignFields(template, times);
+  const filledLater = fieldsFilledLater(specifiers);
   const steps: PlanStep[] = [];
   const entries: LayoutEntry[] = [];
   const elements: ElementEntry[] = [];
@@ -129,7 +130,7 @@ export function planRecord(template: Template, registry: ElementLookup, knowsUpT
     };
     if (field !== undefined) {
       step(stepKind(field, isVariable), SLOT[field]);
-      if (!isKept) entries.push(fieldEntry(field, false, isVariable ? 8 : length));
+      if (!isKept) entries.push(fieldEntry(field, false, isVariable || filledLater.has(field) ? 8 : length));
     }
     const timeKind = times.steps.get(index);
     if (timeKind !== undefined && !isVariable) step(timeKind.kind, timeKind.slot);
@@ -229,6 +230,12 @@ const COUNTERS: readonly FieldName[] = [
   'postOctets',
   'postPackets',
 ];
+
+/** Fields whose value may come from elsewhere, longer than the record's own: totals, options data. */
+function fieldsFilledLater(specifiers: readonly FieldSpecifier[]): ReadonlySet<FieldName> {
+  const hasTotals = specifiers.some(({ elementId }) => elementId === 85 || elementId === 86);
+  return new Set<FieldName>(hasTotals ? ['octets', 'packets', 'samplingInterval'] : ['samplingInterval']);
+}
 
 /** Names that are looked up in options data, and the field they are looked up by. */
 const LOOKED_UP: readonly (readonly [FieldName, FieldName])[] = [

@@ -196,12 +196,14 @@ export class TrafficMaker {
   private readonly random: Random;
   private readonly flow = emptyFlow();
   private readonly onTruth: ((line: string) => void) | undefined;
+  private readonly recordsPerDatagram: number;
   private datagrams = 0;
   private records = 0;
   private pos = 0;
 
   /** `onTruth` gets, for each flow, the line a collector should print: the keys of the flow itself, without its origin. */
-  constructor(protocol: Protocol, seed: number, onTruth?: (line: string) => void) {
+  constructor(protocol: Protocol, seed: number, onTruth?: (line: string) => void, recordsPerDatagram?: number) {
+    this.recordsPerDatagram = recordsPerDatagram ?? RECORDS_PER_DATAGRAM[protocol];
     this.protocol = protocol;
     this.random = new Random(seed);
     this.onTruth = onTruth;
@@ -214,7 +216,7 @@ export class TrafficMaker {
 
   /** Makes a datagram of at most `maxRecords` flows; returns its length. */
   make(maxRecords: number): number {
-    const count = Math.min(maxRecords, RECORDS_PER_DATAGRAM[this.protocol]);
+    const count = Math.min(maxRecords, this.recordsPerDatagram);
     this.pos = 0;
     if (this.protocol === 'v5') this.netflow5(count);
     else if (this.protocol === 'v9') this.netflow9(count);

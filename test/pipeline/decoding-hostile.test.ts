@@ -279,7 +279,7 @@ describe('Templates', () => {
     const records = [joined(variable('a'), variable('')), joined(variable(''), variable('')), joined(u8(200))];
     const lines = survive(harness, [message([templateSet(256, fields), dataSet(256, ...records)])]);
     expect(lines).toHaveLength(2);
-    expect(lines[0]).toMatchObject({ INTERFACE_NAME: 'a', INTERFACE_DESCRIPTION: '' });
+    expect(lines[0]).toMatchObject({ INTERFACE_NAME: 'a', IF_DESC: '' });
   });
 
   it('with a field count of 16,384 and 8 octets are refused', () => {

@@ -5,7 +5,7 @@ import { ExporterTotals, MAX_EXPORTERS, OTHER_EXPORTERS } from '../../src/pipeli
 const LIMITS = { maxSessions: 1_000_000, maxTemplateFields: 1_000_000, exporterKey: 'address' } as const;
 
 function receive(table: SessionTable, address: string, port: number, flows: number) {
-  const session = table.find(10, address, port, 1, '', false, 1000);
+  const session = table.find(10, address, port, 1, '', true, 1000);
   session.counters.messagesReceived++;
   session.counters.messagesDecoded++;
   session.counters.flowRecords += flows;
@@ -22,11 +22,11 @@ it('sums the sessions of an Exporter and keeps the sum when they end', () => {
   const table = new SessionTable(LIMITS);
   const totals = new ExporterTotals();
   receive(table, '192.0.2.1', 1, 10);
-  const second = receive(table, '192.0.2.1', 2, 5);
+  receive(table, '192.0.2.1', 2, 5);
   receive(table, '192.0.2.2', 1, 1);
   totals.update(table);
   expect(flowsOf(totals)).toEqual({ '192.0.2.1 ipfix': 15, '192.0.2.2 ipfix': 1 });
-  table.end(second);
+  table.endReliable('192.0.2.1', 2);
   receive(table, '192.0.2.1', 3, 100);
   totals.update(table);
   totals.update(table);
@@ -37,7 +37,8 @@ it('sums the sessions of an Exporter and keeps the sum when they end', () => {
 it('counts what a session received between two updates and its end for the others', () => {
   const table = new SessionTable(LIMITS);
   const totals = new ExporterTotals();
-  table.end(receive(table, '192.0.2.1', 1, 7));
+  receive(table, '192.0.2.1', 1, 7);
+  table.endReliable('192.0.2.1', 1);
   totals.update(table);
   expect(flowsOf(totals)).toEqual({ [`${OTHER_EXPORTERS} all`]: 7 });
 });

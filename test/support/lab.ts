@@ -131,10 +131,12 @@ export class Lab {
     });
   }
 
-  /** Records what passes the loopback to or from `port`; give `stop()` the program to have the file whole. */
+  /** Records what passes the loopback to or from `port`; stop it to have the file whole, and see that nothing was dropped. */
   async record(file: string, port: number): Promise<LabProgram> {
     const filter = `udp dst port ${port} or tcp port ${port}`;
-    const tcpdump = this.start('tcpdump', ['-i', 'lo', '-U', '--immediate-mode', '-s', '0', '-w', this.path(file), filter]);
+    // Without a large buffer a burst of a hundred datagrams is already too much for it.
+    const capture = ['-i', 'lo', '-U', '--immediate-mode', '-s', '65535', '-B', '65536'];
+    const tcpdump = this.start('tcpdump', [...capture, '-w', this.path(file), filter]);
     await tcpdump.until(() => tcpdump.stderr.includes('listening on'), 'tcpdump to listen');
     return tcpdump;
   }

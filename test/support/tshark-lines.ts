@@ -182,7 +182,7 @@ class LineReader {
     for (const set of allNodes(message.children, isSet)) {
       const id = /\[id=(\d+)\]/.exec(set.show)![1]!;
       if (set.show.includes('Template)')) {
-        for (const template of set.children.filter(({ name, show }) => name === '' && show.startsWith('Template ('))) {
+        for (const template of set.children.filter(({ name, show }) => name === '' && /^(Options )?Template \(/.test(show))) {
           const templateKey = key(findNode(template.children, 'cflow.template_id')!.show);
           if (set.show.includes('(Options Template)')) this.#optionsTemplates.add(templateKey);
           const isType = ({ name, show }: PdmlNode) => name === 'cflow.template_ipfix_field_type' && show === '178';
@@ -289,6 +289,11 @@ function sflowLines(datagram: PdmlNode, address: PartialLine): PartialLine[] {
   );
 }
 
+const UPPER_PROTOCOLS = { tcp: 6, udp: 17, icmpv6: 58 };
+
+/** What an sFlow sample's output is, by its format. */
+const OUTPUT_KEYS = ['OUTPUT_SNMP', 'OUTPUT_DISCARD_REASON', 'OUTPUT_INTERFACE_COUNT'];
+
 function flowSample(sample: PdmlNode): PartialLine {
   const number = (name: string) => Number(findNode(sample.children, `sflow.flow_sample.${name}`)?.show);
   const line: PartialLine = {
@@ -301,7 +306,7 @@ function flowSample(sample: PdmlNode): PartialLine {
     SFLOW_SAMPLE_POOL: number('sample_pool'),
     SFLOW_SAMPLE_DROPS: number('dropped_packets'),
     INPUT_SNMP: number('input_interface'),
-    OUTPUT_SNMP: number('output_interface_value'),
+    [OUTPUT_KEYS[number('output_interface_format')]!]: number('output_interface_value'),
     IN_PKTS: 1,
   };
   const put = (key: string, name: string, from: readonly PdmlNode[] = sample.children) => {
@@ -327,7 +332,9 @@ function flowSample(sample: PdmlNode): PartialLine {
   put('MIN_TTL', 'ip.ttl', protocol('ip'));
   put('IPV6_SRC_ADDR', 'ipv6.src', protocol('ipv6'));
   put('IPV6_DST_ADDR', 'ipv6.dst', protocol('ipv6'));
-  put('PROTOCOL', 'ipv6.nxt', protocol('ipv6'));
+  // Behind extension headers the IPv6 header does not say what follows at last.
+  const last = Object.entries(UPPER_PROTOCOLS).find(([name]) => protocol(name).length > 0);
+  if (protocol('ipv6').length > 0 && last !== undefined) line['PROTOCOL'] = last[1];
   put('MIN_TTL', 'ipv6.hlim', protocol('ipv6'));
   for (const name of ['tcp', 'udp']) {
     put('L4_SRC_PORT', `${name}.srcport`, protocol(name));
@@ -347,7 +354,7 @@ function countersSample(sample: PdmlNode): PartialLine {
   const line: PartialLine = {
     RECORD_TYPE: 'counters',
     SFLOW_SAMPLE_SEQUENCE_NUMBER: number('sequence_number'),
-    SFLOW_SOURCE_ID_TYPE: number('source_id_class'),
+    SFLOW_SOURCE_ID_TYPE: number('source_id_type'),
     SFLOW_SOURCE_ID_INDEX: number('source_id_index'),
   };
   return line;
@@ -360,4 +367,10 @@ export function differences(expected: PartialLine, line: PartialLine): Record<st
     if (JSON.stringify(line[key]) !== JSON.stringify(value)) found[key] = { tshark: value, ours: line[key] };
   }
   return found;
+}
+
+/** How many messages tshark finds: several may be in one TCP segment. */
+export function messagesByTshark(file: string, port: number, protocol: 'cflow' | 'sflow'): number {
+  const packets = readPdml(file, decodeAsRules(port, protocol));
+  return packets.flatMap(({ protocols }) => protocols.filter(({ name }) => name === protocol)).length;
 }
