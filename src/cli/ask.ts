@@ -117,7 +117,7 @@ function exportersTable(exporters: readonly ExporterAnswer[]): string {
       counters['sequenceLost'] ?? 0,
       faults.reduce((sum, count) => sum + count, 0),
       exporter.templates,
-      exporter.sampling,
+      exporter.sampling === 0 ? '-' : exporter.sampling,
       exporter.lastSeen,
     ];
   });

@@ -116,8 +116,10 @@ export class PendingSets {
 
   private dropExpired(nowMs: number): void {
     for (const [key, sets] of this.waiting) {
-      if (nowMs - sets[0]!.arrivalMs <= this.limits.maxAgeMs) return;
-      this.drop(key, sets);
+      const fresh = sets.findIndex(({ arrivalMs }) => nowMs - arrivalMs <= this.limits.maxAgeMs);
+      if (fresh === 0) return;
+      this.drop(key, fresh < 0 ? sets : sets.slice(0, fresh));
+      if (fresh > 0) this.waiting.set(key, sets.slice(fresh));
     }
   }
 

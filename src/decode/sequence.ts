@@ -80,6 +80,8 @@ export class SequenceTracker {
       const offset = (sequence - this.gapStart[i]!) >>> 0;
       const left = this.gapUnits[i]!;
       if (offset + units > left) continue;
+      // A message without records fills nothing, but it is late, not a duplicate.
+      if (units === 0) return true;
       // What lies before and behind stays missing; only one side is remembered when both are there.
       if (offset === 0) {
         this.gapStart[i] = (sequence + units) >>> 0;
@@ -90,7 +92,7 @@ export class SequenceTracker {
           this.remember((sequence + units) >>> 0, left - offset - units);
         }
       }
-      return units > 0;
+      return true;
     }
     return false;
   }

@@ -35,18 +35,65 @@ type ElementsById = Map<number, InformationElement>;
 
 /** All elements known from definition files. Never changes once made, so that everyone may share it. */
 export class Registry implements ElementLookup {
+  private readonly load: () => readonly DefinitionFile[];
+  private index: RegistryIndex | undefined;
+
+  /**
+   * A later file's element takes the place of an earlier one's with the same number, and its names come first. A function is
+   * called on the first look-up: many captures need none, and reading the built-in files takes as long as a small capture.
+   */
+  constructor(files: readonly DefinitionFile[] | (() => readonly DefinitionFile[])) {
+    this.load = typeof files === 'function' ? files : () => files;
+  }
+
+  find(enterpriseNumber: number, id: number): InformationElement | undefined {
+    return this.indexed().find(enterpriseNumber, id);
+  }
+
+  /** First the field types of version 9 alone, then enterprises at their offset (ntop 57472, Cisco 32768), then IANA. */
+  findNetflow9(fieldType: number): InformationElement | undefined {
+    return this.indexed().findNetflow9(fieldType);
+  }
+
+  findNetflow9Scope(scopeType: number): InformationElement | undefined {
+    return this.indexed().findNetflow9Scope(scopeType);
+  }
+
+  /** Where several have the name: a user's definition, then IANA's, ntop's, version 9's, another enterprise's. */
+  findByName(name: string): InformationElement | undefined {
+    return this.indexed().findByName(name);
+  }
+
+  /** A new registry with `files` on top; their elements add to or wholly replace those here. */
+  withDefinitions(files: readonly DefinitionFile[]): Registry {
+    return new Registry(() => [...this.load(), ...files]);
+  }
+
+  /** A registry for one exporter, which adds what it describes itself to what is here, `limit` elements at most. */
+  overlay(limit = DEFAULT_OVERLAY_LIMIT): RegistryOverlay {
+    return new RegistryOverlay(this, limit);
+  }
+
+  private indexed(): RegistryIndex {
+    this.index ??= new RegistryIndex(this.load());
+    return this.index;
+  }
+}
+
+/** The elements of definition files by number and by name. */
+class RegistryIndex implements ElementLookup {
   private readonly files: readonly DefinitionFile[];
   private readonly byEnterprise = new Map<number, ElementsById>();
   private readonly byFieldType: ElementsById = new Map();
   private readonly byScopeType: ElementsById = new Map();
-  private readonly byName = new Map<string, InformationElement>();
+  private readonly ownFieldTypes: ElementsById = new Map();
+  private byName: Map<string, InformationElement> | undefined;
 
-  /** A later file's element takes the place of an earlier one's with the same number, and its names come first. */
   constructor(files: readonly DefinitionFile[]) {
     this.files = files;
     const netflow9Offsets = new Map<number, number>();
     const reverseOffsets = new Map<number, number>([[0, 0]]);
-    const ownFieldTypes: ElementsById = new Map();
+    const { ownFieldTypes } = this;
     for (const file of files) {
       for (const scope of file.scopes ?? []) {
         this.byScopeType.set(scope.id, elementOf(scope, NETFLOW9_SCOPE_ENTERPRISE_NUMBER));
@@ -66,14 +113,12 @@ export class Registry implements ElementLookup {
     }
     for (const [fieldType, element] of ownFieldTypes) this.byFieldType.set(fieldType, element);
     for (const [enterpriseNumber, offset] of reverseOffsets) this.addReverse(enterpriseNumber, offset);
-    this.addNames(ownFieldTypes);
   }
 
   find(enterpriseNumber: number, id: number): InformationElement | undefined {
     return this.byEnterprise.get(enterpriseNumber)?.get(id);
   }
 
-  /** First the field types of version 9 alone, then enterprises at their offset (ntop 57472, Cisco 32768), then IANA. */
   findNetflow9(fieldType: number): InformationElement | undefined {
     return this.byFieldType.get(fieldType) ?? this.find(0, fieldType);
   }
@@ -82,19 +127,9 @@ export class Registry implements ElementLookup {
     return this.byScopeType.get(scopeType);
   }
 
-  /** Where several have the name: a user's definition, then IANA's, ntop's, version 9's, another enterprise's. */
   findByName(name: string): InformationElement | undefined {
+    this.byName ??= this.names();
     return this.byName.get(name);
-  }
-
-  /** A new registry with `files` on top; their elements add to or wholly replace those here. */
-  withDefinitions(files: readonly DefinitionFile[]): Registry {
-    return new Registry([...this.files, ...files]);
-  }
-
-  /** A registry for one exporter, which adds what it describes itself to what is here, `limit` elements at most. */
-  overlay(limit = DEFAULT_OVERLAY_LIMIT): RegistryOverlay {
-    return new RegistryOverlay(this, limit);
   }
 
   private elementsOf(enterpriseNumber: number): ElementsById {
@@ -125,25 +160,27 @@ export class Registry implements ElementLookup {
   }
 
   /** Weakest names first, since the last one set stays: aliases, derived reverse names, then what the files say. */
-  private addNames(ownFieldTypes: ElementsById): void {
+  private names(): Map<string, InformationElement> {
+    const names = new Map<string, InformationElement>();
     const elementAt = (file: DefinitionFile, id: number): InformationElement =>
-      (file.netflow9Only === true ? ownFieldTypes : this.elementsOf(file.enterpriseNumber)).get(id)!;
+      (file.netflow9Only === true ? this.ownFieldTypes : this.elementsOf(file.enterpriseNumber)).get(id)!;
     for (const file of this.files) {
       for (const { id, aliases } of file.elements) {
-        for (const alias of aliases ?? []) this.byName.set(alias, elementAt(file, id));
+        for (const alias of aliases ?? []) names.set(alias, elementAt(file, id));
       }
     }
     for (const elements of this.byEnterprise.values()) {
-      for (const element of elements.values()) if (element.isReverse) this.byName.set(element.name, element);
+      for (const element of elements.values()) if (element.isReverse) names.set(element.name, element);
     }
     for (const file of this.files) {
       for (const definition of file.elements) {
         const element = elementAt(file, definition.id);
         // A replaced element keeps the names it had as further ways to find what took its place.
-        this.byName.set(definition.name, element);
-        if (definition.ntopName !== undefined) this.byName.set(definition.ntopName, element);
+        names.set(definition.name, element);
+        if (definition.ntopName !== undefined) names.set(definition.ntopName, element);
       }
     }
+    return names;
   }
 }
 
@@ -222,15 +259,17 @@ const BUILT_IN_DIRECTORY = new URL('../../ie-definitions/', import.meta.url);
 const NAME_ORDER = ['netflow9.json', 'ntop.json', 'iana.json'];
 
 /**
- * Reads the definition files that come with flowrelay; about 5 ms, so once per process. Throws what `node:fs` or
- * `JSON.parse` throws where the installation is broken.
+ * The registry of the definition files that come with flowrelay, read on the first look-up: about 5 ms, so once per process.
+ * That look-up throws what `node:fs` or `JSON.parse` throws where the installation is broken.
  */
 export function loadBuiltInRegistry(): Registry {
+  return new Registry(readBuiltInFiles);
+}
+
+function readBuiltInFiles(): DefinitionFile[] {
   const names = readdirSync(BUILT_IN_DIRECTORY).filter((name) => name.endsWith('.json'));
   names.sort((a, b) => NAME_ORDER.indexOf(a) - NAME_ORDER.indexOf(b) || (a < b ? -1 : 1));
-  return new Registry(
-    names.map((name) => JSON.parse(readFileSync(new URL(name, BUILT_IN_DIRECTORY), 'utf8')) as DefinitionFile),
-  );
+  return names.map((name) => JSON.parse(readFileSync(new URL(name, BUILT_IN_DIRECTORY), 'utf8')) as DefinitionFile);
 }
 
 function elementOf(definition: ElementDefinition, enterpriseNumber: number): InformationElement {

@@ -97,7 +97,20 @@ const talk = (host) => new Promise((resolve) => {
     stream.resume().on('close', resolve);
   }
 });
-talk('10.77.0.2').then(() => talk('fd77::2'));
+const talked = talk('10.77.0.2').then(() => talk('fd77::2'));
+`;
+
+/** The kernel hands packets to softflowd in blocks of 128 KiB: without more behind them the last ones never come. */
+const CONVERSATION_AND_MORE = `${CONVERSATION}
+talked.then(() => {
+  const socket = dgram.createSocket('udp4');
+  let sent = 0;
+  (function fill() {
+    if (sent === 3000) socket.close();
+    else if (++sent % 50 === 0) socket.send(Buffer.alloc(400), 9, '10.77.0.2', () => setTimeout(fill, 1));
+    else socket.send(Buffer.alloc(400), 9, '10.77.0.2', fill);
+  })();
+});
 `;
 
 /** Octets and packets of the flows between the neighbours, by protocol and direction. */
@@ -116,6 +129,7 @@ interface LiveExporter {
   readonly name: string;
   readonly program: string;
   readonly protocol: ExporterCase['protocol'];
+  readonly conversation: string;
   readonly start: (lab: Lab) => Promise<LabProgram>;
   /** Lets it export what it has, and end. */
   readonly stop: (lab: Lab, program: LabProgram) => Promise<unknown>;
@@ -133,6 +147,7 @@ const LIVE: readonly LiveExporter[] = [
     name: `softflowd, version ${version}`,
     program: 'softflowd',
     protocol: 'cflow' as const,
+    conversation: CONVERSATION_AND_MORE,
     start: async (lab: Lab) => {
       const files = ['-p', lab.path('softflowd.pid'), '-c', lab.path('softflowd.control')];
       const args = ['-i', 'v0', ...files, '-n', `127.0.0.1:${PORT}`, '-v', version, '-D'];
@@ -150,6 +165,7 @@ const LIVE: readonly LiveExporter[] = [
     name: `pmacctd nfprobe, version ${version}`,
     program: 'pmacctd',
     protocol: 'cflow' as const,
+    conversation: CONVERSATION,
     start: (lab: Lab) => startPmacctd(lab, nfprobe(version, PORT)),
     stop: (_: Lab, pmacctd: LabProgram) => pmacctd.stop('SIGINT'),
   })),
@@ -157,6 +173,7 @@ const LIVE: readonly LiveExporter[] = [
     name: 'pmacctd sfprobe',
     program: 'pmacctd',
     protocol: 'sflow',
+    conversation: CONVERSATION,
     start: (lab) => startPmacctd(lab, sfprobe(PORT)),
     stop: (_, pmacctd) => pmacctd.stop('SIGINT'),
   },
@@ -170,7 +187,7 @@ describe('traffic on a veth pair, metered as it passes', () => {
       await lab.addNeighbour();
       const { lines, expected, collector } = await collectWhile(lab, exporter.protocol, async () => {
         const metering = await exporter.start(lab);
-        await lab.start(process.execPath, ['-e', CONVERSATION]).ended();
+        await lab.start(process.execPath, ['-e', exporter.conversation]).ended();
         // They capture in blocks: the last one is a while in coming.
         await new Promise((resolve) => setTimeout(resolve, 1500));
         await exporter.stop(lab, metering);

@@ -49,6 +49,7 @@ process.on('exit', () => {
 const ECHO = `
 const dgram = require('node:dgram'), net = require('node:net');
 const socket = dgram.createSocket('udp6', (octets, from) => socket.send(octets, from.port, from.address));
+dgram.createSocket('udp6').bind(9, '::');
 socket.bind(7, '::', () => net.createServer((each) => each.pipe(each)).listen(8, '::', () => console.log('ready')));
 `;
 
@@ -69,7 +70,7 @@ export class Lab {
   }
 
   /**
-   * Adds a neighbour behind a veth pair: a host of its own that echoes UDP to port 7 and TCP to port 8. Here the pair's end
+   * Adds a neighbour behind a veth pair: a host of its own that echoes UDP to port 7 and TCP to port 8, and takes UDP to port 9. Here the pair's end
    * is `v0` with 10.77.0.1 and fd77::1, there it has 10.77.0.2 and fd77::2.
    */
   async addNeighbour(): Promise<void> {
