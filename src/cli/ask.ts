@@ -114,7 +114,7 @@ function exportersTable(exporters: readonly ExporterAnswer[]): string {
       exporter.domain,
       counters['messagesReceived'] ?? 0,
       counters['flowRecords'] ?? 0,
-      counters['sequenceLost'] ?? 0,
+      (counters['sequenceLost'] ?? 0) - (counters['sequenceLate'] ?? 0),
       faults.reduce((sum, count) => sum + count, 0),
       exporter.templates,
       exporter.sampling === 0 ? '-' : exporter.sampling,

@@ -41,7 +41,7 @@ export class SequenceTracker {
     } else if (ahead < 0 && -ahead <= LARGEST_GAP) {
       if (this.fillsGap(sequence, units)) {
         counters.sequenceReordered++;
-        counters.sequenceLost -= units;
+        counters.sequenceLate += units;
       } else if (sequence <= 1 && expected > 1000) {
         counters.sequenceRestarts++;
         this.restart(sequence, units, upTimeMs, unitsKnown);

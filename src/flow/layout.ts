@@ -1,4 +1,5 @@
 import { FIELD_BY_NAME, FIELDS, type Field, type FieldName } from './fields.ts';
+import { ORIGIN_KEYS } from './origin.ts';
 
 /** What a record is, the value of `RECORD_TYPE` in its line. */
 export const RECORD_TYPES = ['flow', 'event', 'discard', 'counters', 'options'] as const;
@@ -78,13 +79,13 @@ export class Layout {
   private readonly fields: ReadonlySet<string>;
   private readonly derived = new Map<string, Layout>();
 
-  /** Sorts fields into the order of `FIELDS`; elements follow as given. */
+  /** Sorts fields into the order of `FIELDS`; elements follow as given. No two get the same key. */
   constructor(recordType: RecordType, entries: readonly LayoutEntry[]) {
     this.id = layouts++;
     this.recordType = recordType;
     const order = new Map<string, number>(FIELDS.map((field, i) => [field.field, i]));
     const rank = (entry: LayoutEntry) => (entry.kind === 'field' ? order.get(entry.field.field)! : FIELDS.length);
-    this.entries = [...entries].sort((a, b) => rank(a) - rank(b));
+    this.entries = withoutDoubledKeys([...entries].sort((a, b) => rank(a) - rank(b)));
     this.fields = new Set(
       entries.map((entry) =>
         entry.kind === 'field' ? entry.field.field : entry.kind === 'array' ? (entry.field ?? '') : '',
@@ -116,4 +117,42 @@ export class Layout {
 /** The entry of a field of the table. `maxOctets` is what the wire allows where that is known. */
 export function fieldEntry(name: FieldName, optional = false, maxOctets = 8): FieldEntry {
   return { kind: 'field', field: FIELD_BY_NAME.get(name)!, optional, maxOctets };
+}
+
+/** Keys that every line has for itself: an element of that name takes another. */
+export const RESERVED_NTOP_KEYS: ReadonlySet<string> = new Set([
+  'RECORD_TYPE',
+  'EXPORTER_IPV6_ADDRESS',
+  ...ORIGIN_KEYS.map(({ ntop }) => ntop),
+]);
+/** The same under IANA's names. */
+export const RESERVED_IANA_KEYS: ReadonlySet<string> = new Set([
+  'recordType',
+  'exporterIPv6Address',
+  ...ORIGIN_KEYS.map(({ iana }) => iana),
+]);
+
+/**
+ * No line has a key twice. ntop calls postOctetDeltaCount and a biflow's reverse octets by one name, for example: the
+ * later one takes its other name, or its numbers.
+ */
+function withoutDoubledKeys(entries: readonly LayoutEntry[]): LayoutEntry[] {
+  const takenNtop = new Set(RESERVED_NTOP_KEYS);
+  const takenIana = new Set(RESERVED_IANA_KEYS);
+  return entries.map((entry) => {
+    const names = entry.kind === 'field' ? entry.field : entry;
+    const element = entry.kind === 'array' ? entry.items[0]! : entry;
+    const numbers = element.kind === 'element' ? `${element.enterpriseNumber}.${element.elementId}` : `${names.iana}#2`;
+    const ntop = freeKey(takenNtop, names.ntop, names.iana, numbers);
+    const iana = freeKey(takenIana, names.iana, names.ntop, numbers);
+    takenNtop.add(ntop);
+    takenIana.add(iana);
+    if (ntop === names.ntop && iana === names.iana) return entry;
+    return entry.kind === 'field' ? { ...entry, field: { ...entry.field, ntop, iana } } : { ...entry, ntop, iana };
+  });
+}
+
+/** The first of `names` that is not `taken`, else the first. */
+export function freeKey(taken: ReadonlySet<string>, ...names: readonly string[]): string {
+  return names.find((name) => !taken.has(name)) ?? names[0]!;
 }

@@ -77,6 +77,8 @@ export class DecodeCounters {
   trailingOctets = 0;
   /** Records (v1, v5, v7, IPFIX), packets (v9) or datagrams (sFlow) that sequence numbers say are missing. */
   sequenceLost = 0;
+  /** Of these: came after all, late. What is really lost is the difference. */
+  sequenceLate = 0;
   /** Messages that came later than their successor. */
   sequenceReordered = 0;
   /** Messages that came again. */

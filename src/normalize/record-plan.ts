@@ -5,11 +5,13 @@ import {
   type ElementEntry,
   type ElementValue,
   fieldEntry,
+  freeKey,
   Layout,
   type LayoutEntry,
+  RESERVED_IANA_KEYS,
+  RESERVED_NTOP_KEYS,
   type RecordType,
 } from '../flow/layout.ts';
-import { ORIGIN_KEYS } from '../flow/origin.ts';
 import type { InformationElement } from '../ie/element.ts';
 import type { ElementLookup } from '../ie/registry.ts';
 import { ENTERPRISES, mappingOf } from './mapping.ts';
@@ -202,7 +204,7 @@ export function planRecord(template: Template, registry: ElementLookup, knowsUpT
   return {
     steps,
     tailOffset: offset,
-    layout: new Layout(recordType, withoutDoubledKeys(entries)),
+    layout: new Layout(recordType, entries),
     times,
     lists,
     packetSections,
@@ -407,18 +409,6 @@ function mergeRepeated(
   });
 }
 
-/** Keys that every line has for itself: an element of that name takes another. */
-const RESERVED_NTOP: ReadonlySet<string> = new Set([
-  'RECORD_TYPE',
-  'EXPORTER_IPV6_ADDRESS',
-  ...ORIGIN_KEYS.map(({ ntop }) => ntop),
-]);
-const RESERVED_IANA: ReadonlySet<string> = new Set([
-  'recordType',
-  'exporterIPv6Address',
-  ...ORIGIN_KEYS.map(({ iana }) => iana),
-]);
-
 /** The keys of an element in an options record: not those that every line has for itself. */
 export function keysBesideOrigin(
   { enterpriseNumber, elementId }: FieldSpecifier,
@@ -426,31 +416,7 @@ export function keysBesideOrigin(
 ): { readonly ntop: string; readonly iana: string } {
   const numbers = `${enterpriseNumber}.${elementId}`;
   return {
-    ntop: take(new Set(RESERVED_NTOP), ntop, iana, numbers),
-    iana: take(new Set(RESERVED_IANA), iana, ntop, numbers),
+    ntop: freeKey(RESERVED_NTOP_KEYS, ntop, iana, numbers),
+    iana: freeKey(RESERVED_IANA_KEYS, iana, ntop, numbers),
   };
-}
-
-/**
- * No line has a key twice. ntop calls postOctetDeltaCount and a biflow's reverse octets by one name, for example: the
- * later one takes its other name, or its numbers.
- */
-function withoutDoubledKeys(entries: readonly LayoutEntry[]): LayoutEntry[] {
-  const takenNtop = new Set(RESERVED_NTOP);
-  const takenIana = new Set(RESERVED_IANA);
-  return entries.map((entry) => {
-    const names = entry.kind === 'field' ? entry.field : entry;
-    const element = entry.kind === 'array' ? entry.items[0]! : entry;
-    const numbers = element.kind === 'element' ? `${element.enterpriseNumber}.${element.elementId}` : `${names.iana}#2`;
-    const ntop = take(takenNtop, names.ntop, names.iana, numbers);
-    const iana = take(takenIana, names.iana, names.ntop, numbers);
-    if (ntop === names.ntop && iana === names.iana) return entry;
-    return entry.kind === 'field' ? { ...entry, field: { ...entry.field, ntop, iana } } : { ...entry, ntop, iana };
-  });
-}
-
-function take(taken: Set<string>, ...names: readonly string[]): string {
-  const name = names.find((candidate) => !taken.has(candidate)) ?? names[0]!;
-  taken.add(name);
-  return name;
 }

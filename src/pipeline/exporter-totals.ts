@@ -41,10 +41,7 @@ export class ExporterTotals {
       if (before === undefined) {
         before = new DecodeCounters();
         this.#seen.set(session, before);
-      } else if (
-        before.messagesReceived === session.counters.messagesReceived &&
-        before.pendingDropped === session.counters.pendingDropped
-      ) {
+      } else if (isUnchanged(session.counters, before)) {
         continue;
       }
       const row = this.#rowOf(session);
@@ -86,6 +83,17 @@ export class ExporterTotals {
     this.#rows.set(key, made);
     return made;
   }
+}
+
+/** Without a message only what waits or grows old changes: comparing all counters of all sessions would take too long. */
+function isUnchanged(now: DecodeCounters, before: DecodeCounters): boolean {
+  return (
+    now.messagesReceived === before.messagesReceived &&
+    now.pendingDecoded === before.pendingDecoded &&
+    now.pendingDropped === before.pendingDropped &&
+    now.templatesExpired === before.templatesExpired &&
+    now.templatesEvicted === before.templatesEvicted
+  );
 }
 
 function addDifference(to: DecodeCounters, now: DecodeCounters, before: DecodeCounters): void {

@@ -10,6 +10,7 @@ import {
   plainMetric,
 } from '../metrics/prometheus.ts';
 import { jsonBody, type StatusPage } from '../metrics/status.ts';
+import { domainOptions } from '../normalize/flow-reader.ts';
 import type { NdjsonSink } from '../sink/ndjson.ts';
 import type { Decoding } from './decoding.ts';
 import type { ExporterTotals } from './exporter-totals.ts';
@@ -56,6 +57,7 @@ export const COUNTER_METRICS: Readonly<Record<CounterName, readonly [name: strin
     'sequence_lost_total',
     'Records (v5, IPFIX), packets (v9) or datagrams (sFlow) missing by sequence number.',
   ],
+  sequenceLate: ['sequence_late_total', 'Of the missing: came after all, late.'],
   sequenceReordered: ['sequence_reordered_total', 'Messages that came late.'],
   sequenceDuplicates: ['sequence_duplicates_total', 'Messages that came again.'],
   sequenceRestarts: ['sequence_restarts_total', 'Times that sequence numbers began anew.'],
@@ -134,10 +136,27 @@ function exportersOf(collector: CollectorView, limit: number): unknown {
       transport: session.isReliable ? 'tcp' : 'udp',
       firstSeen: new Date(session.firstSeenMs).toISOString(),
       lastSeen: new Date(session.lastSeenMs).toISOString(),
-      sampling: session.samplingInterval,
+      sampling: session.samplingInterval || (domainOptions(session)?.commonSamplingInterval ?? 0),
       templates: session.templates.size,
       counters: session.counters,
+      ...optionsOf(session),
     })),
+  };
+}
+
+/** What options data told about an Exporter, in numbers, and its own statistics. */
+function optionsOf(session: Session) {
+  const options = domainOptions(session);
+  if (options === undefined) return {};
+  return {
+    options: {
+      samplers: Object.fromEntries(options.samplers.entries),
+      interfaceNames: options.interfaceNames.entries.size,
+      applicationNames: options.applicationNames.entries.size,
+      vrfNames: options.vrfNames.entries.size,
+      refused: options.refused,
+      statistics: Object.fromEntries(options.statistics.entries),
+    },
   };
 }
 

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { buildProgram, repositoryPath, RunningProgram, runProgram } from '../support/program.ts';
+import { buildProgram, RunningProgram, repositoryPath, runProgram } from '../support/program.ts';
 
 const CAPTURE = repositoryPath('fixtures/softflowd-netflow9/input.pcap');
 const FLOWS = 27;
@@ -60,7 +60,9 @@ describe('collect', () => {
     await program.until(() => program.lines.length >= LINES, 'all lines');
     const run = await program.stop('SIGTERM');
     expect(run.code).toBe(0);
-    expect(run.stdout).toBe((await runProgram(['convert', CAPTURE])).stdout.replaceAll(/"EXPORTER_TRANSPORT_PORT":\d+/g, portIn(run.stdout)));
+    expect(run.stdout).toBe(
+      (await runProgram(['convert', CAPTURE])).stdout.replaceAll(/"EXPORTER_TRANSPORT_PORT":\d+/g, portIn(run.stdout)),
+    );
     const events = program.log.map(({ event }) => event).filter((event) => event !== 'receive_buffer_small');
     expect(events).toEqual(['started', 'exporter_first_seen', 'stopped']);
     expect(program.log.at(-1)).toMatchObject({
@@ -83,13 +85,21 @@ describe('collect', () => {
   it('listens where the environment says, on several sockets, IPv4, IPv6 and TCP', async () => {
     const program = await collect([], { FLOWRELAY_LISTEN: 'udp://127.0.0.1:0,udp://[::1]:0,tcp://127.0.0.1:0' });
     const urls = program.log[0]?.['listeners'] as string[];
-    expect(urls.map((url) => url.replace(/\d+$/, ''))).toEqual(['udp://127.0.0.1:', 'udp://[::1]:', 'tcp://127.0.0.1:']);
+    expect(urls.map((url) => url.replace(/\d+$/, ''))).toEqual([
+      'udp://127.0.0.1:',
+      'udp://[::1]:',
+      'tcp://127.0.0.1:',
+    ]);
     const port = Number(urls[2]?.split(':').at(-1));
     const socket = connect(port, '127.0.0.1');
     socket.write(Buffer.concat([IPFIX_TEMPLATE, IPFIX_DATA]));
     await program.until(() => program.lines.length > 0, 'a line');
     socket.destroy();
-    expect(JSON.parse(program.lines[0] ?? '')).toMatchObject({ PROTOCOL: 0x11, IN_BYTES: 1024, EXPORT_PROTOCOL: 'IPFIX' });
+    expect(JSON.parse(program.lines[0] ?? '')).toMatchObject({
+      PROTOCOL: 0x11,
+      IN_BYTES: 1024,
+      EXPORT_PROTOCOL: 'IPFIX',
+    });
   });
 
   it('logs the first fault of an Exporter a minute, not each', async () => {
@@ -114,11 +124,26 @@ describe('collect', () => {
   it('exits with 1 and one line when a port is in use or no address of this host', async () => {
     const program = await collect();
     for (const [words, problem] of [
-      [['--listen', `udp://127.0.0.1:${program.port}`, '--status', 'off'], `cannot listen on udp://127.0.0.1:${program.port}: address already in use (EADDRINUSE)`],
-      [['--listen', 'udp://127.0.0.1:0', '--status', program.status], `cannot serve status on ${program.status}: address already in use (EADDRINUSE)`],
-      [['--listen', 'tcp://203.0.113.1:4739', '--status', 'off'], 'cannot listen on tcp://203.0.113.1:4739: address not available (EADDRNOTAVAIL)'],
-      [['--listen', 'udp://localhost:2055', '--status', 'off'], 'cannot listen on udp://localhost:2055: not an IPv4 or IPv6 address'],
-      [['--listen', 'udp://127.0.0.1:0', '--status', 'off', '--json', '/nonexistent/x'], 'cannot write /nonexistent/x: no such file or directory (ENOENT)'],
+      [
+        ['--listen', `udp://127.0.0.1:${program.port}`, '--status', 'off'],
+        `cannot listen on udp://127.0.0.1:${program.port}: address already in use (EADDRINUSE)`,
+      ],
+      [
+        ['--listen', 'udp://127.0.0.1:0', '--status', program.status],
+        `cannot serve status on ${program.status}: address already in use (EADDRINUSE)`,
+      ],
+      [
+        ['--listen', 'tcp://203.0.113.1:4739', '--status', 'off'],
+        'cannot listen on tcp://203.0.113.1:4739: address not available (EADDRNOTAVAIL)',
+      ],
+      [
+        ['--listen', 'udp://localhost:2055', '--status', 'off'],
+        'cannot listen on udp://localhost:2055: not an IPv4 or IPv6 address',
+      ],
+      [
+        ['--listen', 'udp://127.0.0.1:0', '--status', 'off', '--json', '/nonexistent/x'],
+        'cannot write /nonexistent/x: no such file or directory (ENOENT)',
+      ],
     ] as const) {
       const run = await runProgram(['collect', ...words]);
       expect([run.code, run.stderr.split('\n').slice(0, -1)]).toEqual([1, [`flowrelay: ${problem}`]]);
@@ -254,7 +279,9 @@ describe('status page', () => {
     const table = await runProgram(['exporters', '--status', program.status]);
     expect(table.stdout).toMatch(/^ADDRESS +PORT +PROTOCOL/);
     expect(table.stdout).toMatch(/\n127\.0\.0\.1 +\d+ +NetFlow v9 +0 +2 +27 /);
-    const json = JSON.parse((await runProgram(['templates', '--json', '--status', program.status])).stdout) as { total: number };
+    const json = JSON.parse((await runProgram(['templates', '--json', '--status', program.status])).stdout) as {
+      total: number;
+    };
     expect(json.total).toBe(5);
     const templates = await runProgram(['templates', '--status', program.status]);
     expect(templates.stdout).toMatch(/ 256 +options /);

@@ -34,17 +34,23 @@ describe('usage', () => {
     [`convert ${CAPTURE} --nmaes=iana`, ['unknown option --nmaes=iana']],
     ['collect extra', ['Unknown argument: extra']],
     ['collect --names', ['Not enough arguments following: names']],
-    ['collect --listen x --status y --names z', [
-      '--listen: must be udp://ADDRESS:PORT or tcp://ADDRESS:PORT, not "x"',
-      '--names: must be ntop or iana, not "z"',
-      '--status: must be HOST:PORT or off, not "y"',
-    ]],
+    [
+      'collect --listen x --status y --names z',
+      [
+        '--listen: must be udp://ADDRESS:PORT or tcp://ADDRESS:PORT, not "x"',
+        '--names: must be ntop or iana, not "z"',
+        '--status: must be HOST:PORT or off, not "y"',
+      ],
+    ],
     [`replay ${CAPTURE}`, ['--to: must be given, see flowrelay replay --help']],
-    [`replay ${CAPTURE} --to 127.0.0.1:0 --speed 0 --loop x`, [
-      '--to: must be HOST:PORT, not "127.0.0.1:0"',
-      '--speed: must be a number above 0, not "0"',
-      '--loop: must be a number above 0, not "x"',
-    ]],
+    [
+      `replay ${CAPTURE} --to 127.0.0.1:0 --speed 0 --loop x`,
+      [
+        '--to: must be HOST:PORT, not "127.0.0.1:0"',
+        '--speed: must be a number above 0, not "0"',
+        '--loop: must be a number above 0, not "x"',
+      ],
+    ],
   ])('exits with 2 for flowrelay %s, a line for each problem', async (words, problems) => {
     const run = await runProgram(words.split(' ').filter((word) => word !== ''));
     expect({ code: run.code, stdout: run.stdout, problems: run.stderr.split('\n').slice(0, -1) }).toEqual({
@@ -104,7 +110,10 @@ describe('convert', () => {
     const path = join(directory, 'precious.pcap');
     writeFileSync(path, octets);
     const run = await runProgram(['convert', CAPTURE, '--json', path]);
-    expect(run).toMatchObject({ code: 1, stderr: `flowrelay: cannot write ${path}: it holds something else than JSON lines\n` });
+    expect(run).toMatchObject({
+      code: 1,
+      stderr: `flowrelay: cannot write ${path}: it holds something else than JSON lines\n`,
+    });
     expect(readFileSync(path)).toEqual(octets);
   });
 
@@ -124,7 +133,10 @@ describe('convert', () => {
   it('ends quietly when nobody reads on', async () => {
     const big = join(directory, 'big.pcap');
     const packets = octets.subarray(PCAP_HEADER);
-    writeFileSync(big, Buffer.concat([octets.subarray(0, PCAP_HEADER), ...Array.from({ length: 2000 }, () => packets)]));
+    writeFileSync(
+      big,
+      Buffer.concat([octets.subarray(0, PCAP_HEADER), ...Array.from({ length: 2000 }, () => packets)]),
+    );
     const child = spawn(process.execPath, [repositoryPath('dist/main.js'), 'convert', big]);
     let stderr = '';
     child.stderr.on('data', (text) => {
@@ -199,7 +211,9 @@ describe('replay', () => {
 
   /** Payloads as tshark extracts them. */
   function payloads(): string[] {
-    return execFileSync('tshark', ['-r', CAPTURE, '-T', 'fields', '-e', 'udp.payload'], { stdio: ['ignore', 'pipe', 'ignore'] })
+    return execFileSync('tshark', ['-r', CAPTURE, '-T', 'fields', '-e', 'udp.payload'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
       .toString()
       .trim()
       .split('\n');
@@ -245,6 +259,9 @@ describe('replay', () => {
 describe('exporters and templates', () => {
   it('say in one line that nobody answers', async () => {
     const run = await runProgram(['exporters', '--status', '127.0.0.1:1']);
-    expect([run.code, run.stderr]).toEqual([1, 'flowrelay: cannot ask 127.0.0.1:1: no flowrelay serves its status there\n']);
+    expect([run.code, run.stderr]).toEqual([
+      1,
+      'flowrelay: cannot ask 127.0.0.1:1: no flowrelay serves its status there\n',
+    ]);
   });
 });

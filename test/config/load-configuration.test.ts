@@ -40,7 +40,13 @@ describe('loadConfiguration', () => {
     const path = file({ names: 'iana', 'template-timeout': 1, 'max-sessions': 2, upscale: true });
     const environment = { FLOWRELAY_TEMPLATE_TIMEOUT: '10', FLOWRELAY_MAX_SESSIONS: '20' };
     const configuration = load({ file: path, environment, flags: { 'max-sessions': '200' } });
-    expect(configuration).toMatchObject({ names: 'iana', templateTimeout: 10, maxSessions: 200, upscale: true, logLevel: 'info' });
+    expect(configuration).toMatchObject({
+      names: 'iana',
+      templateTimeout: 10,
+      maxSessions: 200,
+      upscale: true,
+      logLevel: 'info',
+    });
   });
 
   it('reads the file that the environment names', () => {
@@ -120,9 +126,40 @@ describe('options', () => {
   it('are checked as ajv checks them', () => {
     const validate = new Ajv({ allErrors: true, strict: false }).compile(configurationSchema());
     const values = [
-      '', 'ntop', 'iana', 'off', 'x y', 'address', 'udp://[::]:1', 'udp://x', '127.0.0.1:1', 'flow', 'info',
-      0, 1, -1, 1.5, 4096, 65536, 2 ** 31, 1e15, true, false, null,
-      [], ['flow'], ['flow', 'x'], [1], [70000], [1.5], [''], ['a'], ['a b'], ['udp://1.2.3.4:5'], {}, [null],
+      '',
+      'ntop',
+      'iana',
+      'off',
+      'x y',
+      'address',
+      'udp://[::]:1',
+      'udp://x',
+      '127.0.0.1:1',
+      'flow',
+      'info',
+      0,
+      1,
+      -1,
+      1.5,
+      4096,
+      65536,
+      2 ** 31,
+      1e15,
+      true,
+      false,
+      null,
+      [],
+      ['flow'],
+      ['flow', 'x'],
+      [1],
+      [70000],
+      [1.5],
+      [''],
+      ['a'],
+      ['a b'],
+      ['udp://1.2.3.4:5'],
+      {},
+      [null],
     ];
     let accepted = 0;
     for (const name of OPTION_NAMES) {

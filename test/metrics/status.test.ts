@@ -35,7 +35,10 @@ describe('StatusServer', () => {
 
   it('answers what it does not serve in JSON', async () => {
     const missing = await fetch(`${base}/nothing`);
-    expect([missing.status, await missing.json()]).toEqual([404, { error: 'no such page', pages: ['/health', '/broken'] }]);
+    expect([missing.status, await missing.json()]).toEqual([
+      404,
+      { error: 'no such page', pages: ['/health', '/broken'] },
+    ]);
     const posted = await fetch(`${base}/health`, { method: 'POST', body: 'x'.repeat(100_000) });
     expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
     expect(await posted.json()).toEqual({ error: 'only GET and HEAD are answered' });

@@ -1046,3 +1046,17 @@ it('specifiers of wrong counts in one set do not reach the next', () => {
   ]);
   expect(survive(harness, [octets])).toHaveLength(1);
 });
+
+it('what a packet section tells takes no key that the record has', () => {
+  const harness = new DecodingHarness();
+  const frame = hex(
+    '020000000001020000000002080045000028000100004006000 0c0000201c633640201bb9c400000000100000000500210000000 0000',
+  );
+  const fields: Field[] = [
+    [1, 20],
+    [8, 5],
+    [315, frame.length],
+  ];
+  const [line] = survive(harness, [message([templateSet(256, fields), dataSet(256, joined(zeros(25), frame))])]);
+  expect(line).toMatchObject({ IPV4_SRC_ADDR: '192.0.2.1', sourceIPv4Address: '0000000000', IN_PKTS: 1 });
+});

@@ -15,7 +15,9 @@ function receive(table: SessionTable, address: string, port: number, flows: numb
 }
 
 function flowsOf(totals: ExporterTotals): Record<string, number> {
-  return Object.fromEntries(totals.rows().map(({ exporter, version, counters }) => [`${exporter} ${version}`, counters.flowRecords]));
+  return Object.fromEntries(
+    totals.rows().map(({ exporter, version, counters }) => [`${exporter} ${version}`, counters.flowRecords]),
+  );
 }
 
 it('sums the sessions of an Exporter and keeps the sum when they end', () => {

@@ -48,5 +48,7 @@ it('leaves the old file whole where a new one cannot be written', async () => {
 it('says in one line that the directory cannot be used', () => {
   const directory = newDirectory();
   writeFileSync(join(directory, 'file'), '');
-  expect(() => new StateFile(join(directory, 'file/state'))).toThrow(/^cannot use state directory .*file\/state: ENOTDIR/);
+  expect(() => new StateFile(join(directory, 'file/state'))).toThrow(
+    /^cannot use state directory .*file\/state: ENOTDIR/,
+  );
 });

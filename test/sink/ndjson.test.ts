@@ -1,5 +1,14 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -224,6 +233,8 @@ describe('NdjsonSink on a pipe', () => {
 
 function outputOf(command: string, words: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile(command, words, { maxBuffer: 1 << 26 }, (error, stdout) => (error === null ? resolve(stdout) : reject(error)));
+    execFile(command, words, { maxBuffer: 1 << 26 }, (error, stdout) =>
+      error === null ? resolve(stdout) : reject(error),
+    );
   });
 }

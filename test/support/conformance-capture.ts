@@ -87,8 +87,11 @@ export interface DecodedCapture {
   readonly faults: Readonly<Record<string, number>>;
 }
 
-/** Decodes a capture file of the corpora the way `convert` does. */
-export function decodeCapture(path: string): DecodedCapture {
+/**
+ * Decodes a capture file of the corpora the way `convert` does. With `isSplit` a datagram of several IPFIX Messages run
+ * together, as one capture has it of a file that held them so, is taken as a datagram for each.
+ */
+export function decodeCapture(path: string, isSplit = false): DecodedCapture {
   const text = { ntop: '', iana: '' };
   const writer = (names: 'ntop' | 'iana'): FlowJson =>
     new FlowJson(
@@ -120,7 +123,12 @@ export function decodeCapture(path: string): DecodedCapture {
   const extractor = new DatagramExtractor(
     {
       onDatagram: ({ octets, view, start, end, sourceAddress, sourcePort, timeMs }) => {
-        decoding.decode(octets, view, start, end, sourceAddress, sourcePort, timeMs, false);
+        let pos = start;
+        while (pos < end) {
+          const next = isSplit ? pos + Math.max(view.getUint16(pos + 2), 4) : end;
+          decoding.decode(octets, view, pos, next, sourceAddress, sourcePort, timeMs, false);
+          pos = next;
+        }
       },
     },
     streams,

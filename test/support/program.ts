@@ -91,7 +91,10 @@ export class RunningProgram {
   }
 
   /** Starts `collect` on a free port of 127.0.0.1 and waits until it listens. */
-  static async collect(words: readonly string[] = [], environment: Readonly<Record<string, string>> = {}): Promise<RunningProgram> {
+  static async collect(
+    words: readonly string[] = [],
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<RunningProgram> {
     const listens = words.includes('--listen') || 'FLOWRELAY_LISTEN' in environment;
     const status = words.includes('--status') || 'FLOWRELAY_STATUS' in environment;
     const program = new RunningProgram(
@@ -138,8 +141,9 @@ export class RunningProgram {
 
   /** Port of its first listener. */
   get port(): number {
-    const [url] = this.log.find(({ event }) => event === 'started')?.['listeners'] as string[];
-    return Number(url?.split(':').at(-1));
+    const started = this.log.find(({ event }) => event === 'started');
+    const [url = ''] = (started?.['listeners'] ?? []) as string[];
+    return Number(url.split(':').at(-1));
   }
 
   /** Address of its status page. */
