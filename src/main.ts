@@ -1,183 +1,33 @@
 #!/usr/bin/env node
-/** The commands. Each loads its own parts only when it is chosen, so that short runs start fast. */
+/** Runs the command line. What a short `convert` does not need is not loaded: yargs alone takes as long as a small capture. */
 
-import { createRequire } from 'node:module';
-import type { Argv } from 'yargs';
-import { hideDashes, showDash } from './cli/dash.ts';
-import { addOptions, configurationOf } from './cli/options.ts';
+import { configurationOf } from './cli/options.ts';
+import { plainConvert } from './cli/plain-convert.ts';
 import { sayLine } from './cli/plain-line.ts';
-import { usageMessage } from './cli/usage-message.ts';
-import { programVersion } from './cli/version.ts';
 import { ConfigurationError } from './config/load-configuration.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
-// Its CommonJS form starts 15 ms faster than the other, and breaks lines of help between words.
-const yargs = createRequire(import.meta.url)('yargs') as (args: readonly string[]) => Argv;
+// Standard input may still wait for its writer, and a write for its reader: neither is waited for. All else is written by now.
+process.exit(await run(process.argv.slice(2)));
 
-class UsageError extends Error {}
-
-let exitCode = 0;
-
-const commands = yargs(hideDashes(process.argv.slice(2)))
-  .scriptName('flowrelay')
-  .usage(
-    '$0 <command> [options]\n\nReceives NetFlow v1, v5, v7, v9, IPFIX and sFlow, and writes one JSON line per flow.',
-  )
-  .version(programVersion())
-  .parserConfiguration({ 'parse-positional-numbers': false, 'parse-numbers': false })
-  .command(
-    'collect',
-    'Receive flows and write them as JSON lines',
-    (command) =>
-      addOptions(command, 'collect')
-        .example('$0 collect', 'Listen on UDP port 2055, print flows')
-        .example(
-          '$0 collect --listen udp://[::]:2055 --listen udp://[::]:6343 --json flows.json',
-          'NetFlow and sFlow on their ports, append to a file',
-        )
-        .example(
-          '$0 collect --listen tcp://[::]:4739 --state-dir /var/lib/flowrelay',
-          'IPFIX over TCP, remember Templates across restarts',
-        ),
-    async (flags) => {
-      const { runCollect } = await import('./cli/collect.ts');
-      exitCode = await runCollect(flags);
-    },
-  )
-  .command(
-    'convert <file..>',
-    'Read captures and IPFIX files and write their flows as JSON lines',
-    (command) =>
-      addOptions(
-        command
-          .positional('file', {
-            type: 'string',
-            array: true,
-            demandOption: true,
-            description: 'pcap, pcapng or IPFIX file, gzipped or not; - for standard input',
-          })
-          .option('verbose', { alias: 'v', type: 'boolean', description: 'Say at the end what was read' }),
-        'convert',
-      )
-        .example('$0 convert capture.pcap', 'Print the flows of a capture')
-        .example(
-          '$0 convert --port 2055,9995 *.pcap.gz --json flows.json',
-          'Only datagrams to these ports, append to a file',
-        )
-        .example('tcpdump -w - udp port 2055 | $0 convert -', 'Read a live capture'),
-    async (flags) => {
-      const { configuration } = configurationOf(flags);
+async function run(words: readonly string[]): Promise<number> {
+  try {
+    const plain = plainConvert(words);
+    if (plain !== undefined) {
+      const { configuration } = configurationOf(plain.flags);
       const { runConvert } = await import('./cli/convert.ts');
-      exitCode = await runConvert(
-        ([] as unknown[]).concat(flags['file']).map(showDash),
-        configuration,
-        flags.verbose === true,
-      );
-    },
-  )
-  .command(
-    'replay <file>',
-    'Send the datagrams of a capture again',
-    (command) =>
-      addOptions(
-        command.positional('file', {
-          type: 'string',
-          demandOption: true,
-          description: 'pcap or pcapng file, gzipped or not; - for standard input',
-        }),
-        'replay',
-      )
-        .option('to', {
-          type: 'string',
-          requiresArg: true,
-          demandOption: true,
-          description: 'HOST:PORT  Send them here',
-        })
-        .option('speed', {
-          type: 'string',
-          requiresArg: true,
-          description: 'X  X times as fast as captured',
-          defaultDescription: '1',
-        })
-        .option('rate', { type: 'string', requiresArg: true, description: 'N  N datagrams a second' })
-        .option('loop', {
-          type: 'string',
-          requiresArg: true,
-          description: 'N  Send the capture N times',
-          defaultDescription: '1',
-        })
-        .option('rewrite-time', {
-          type: 'boolean',
-          description: 'Set the export time in the headers to now; sFlow has none',
-        })
-        .example('$0 replay capture.pcap --to 127.0.0.1:2055', 'At the pace of the capture')
-        .example(
-          '$0 replay capture.pcap --to [::1]:2055 --rate 1000 --rewrite-time',
-          '1000 datagrams a second, as if exported now',
-        ),
-    async (flags) => {
-      const { configuration } = configurationOf(flags);
-      const { runReplay } = await import('./cli/replay.ts');
-      const { to, speed, rate, loop } = flags;
-      exitCode = await runReplay({
-        file: showDash(flags['file']),
-        to,
-        speed,
-        rate,
-        loop,
-        rewriteTime: flags['rewrite-time'],
-        ports: configuration.port,
-      });
-    },
-  )
-  .command(
-    'exporters',
-    'Show the Exporters a running collector hears',
-    (command) => askOptions(addOptions(command, 'ask')).example('$0 exporters --json', 'All counters, as JSON'),
-    (flags) => ask('exporters', flags),
-  )
-  .command(
-    'templates',
-    'Show the Templates a running collector has learned',
-    (command) =>
-      askOptions(addOptions(command, 'ask')).example('$0 templates --status 192.0.2.1:9155', 'Ask another host'),
-    (flags) => ask('templates', flags),
-  )
-  .completion('completion', 'Print a completion script: flowrelay completion >> ~/.bashrc')
-  .demandCommand(1, 'which command? See flowrelay --help')
-  .strict()
-  .wrap(Math.min(120, process.stdout.columns ?? 100))
-  .exitProcess(false)
-  .fail((message, error) => {
-    // yargs gives its own findings as errors too, at times.
-    throw error === undefined || error.name === 'YError' ? new UsageError(message) : error;
-  });
-
-function askOptions(command: Argv) {
-  return command.option('json', { type: 'boolean', description: 'Print JSON, also on a terminal' });
-}
-
-async function ask(question: 'exporters' | 'templates', flags: Readonly<Record<string, unknown>>): Promise<void> {
-  const { configuration } = configurationOf({ ...flags, json: undefined });
-  const { runAsk } = await import('./cli/ask.ts');
-  exitCode = await runAsk(question, configuration.status, flags['json'] === true);
-}
-
-try {
-  await commands.parseAsync();
-} catch (error) {
-  if (error instanceof ConfigurationError) {
-    for (const problem of error.problems) sayLine(problem);
-    exitCode = EXIT_USAGE;
-  } else if (error instanceof UsageError) {
-    sayLine(usageMessage(error.message, process.argv.slice(2)));
-    exitCode = EXIT_USAGE;
-  } else {
+      return await runConvert(plain.files, configuration, plain.isVerbose);
+    }
+    const { runCommandLine } = await import('./cli/command-line.ts');
+    return await runCommandLine(words);
+  } catch (error) {
+    if (error instanceof ConfigurationError) {
+      for (const problem of error.problems) sayLine(problem);
+      return EXIT_USAGE;
+    }
     sayLine(error instanceof Error ? error.message : String(error));
-    exitCode = EXIT_FAILED;
+    return error instanceof Error && error.name === 'UsageError' ? EXIT_USAGE : EXIT_FAILED;
   }
 }
-// Standard input may still wait for its writer, and a write for its reader: neither is waited for. All else is written by now.
-process.exit(exitCode);

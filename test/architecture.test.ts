@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   input: ['bytes', 'metrics', 'packet'],
   sink: ['flow', 'ie', 'bytes', 'metrics'],
   pipeline: ['bytes', 'flow', 'metrics', 'config', 'ie', 'decode', 'packet', 'normalize', 'input', 'sink'],
-  cli: ['config', 'pipeline'],
+  cli: ['config', 'flow', 'pipeline'],
   'main.ts': ['cli', 'config', 'pipeline'],
 };
 

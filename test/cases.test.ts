@@ -43,12 +43,6 @@ describe('fixtures', () => {
     const kinds = fixtureCases().flatMap(({ expected }) =>
       expected.map((line) => `${line['EXPORT_PROTOCOL']} ${line['EXPORT_PROTOCOL_VERSION']}`),
     );
-    expect([...new Set(kinds)].sort()).toEqual([
-      'IPFIX 10',
-      'NetFlow 1',
-      'NetFlow 5',
-      'NetFlow 9',
-      'sFlow 5',
-    ]);
+    expect([...new Set(kinds)].sort()).toEqual(['IPFIX 10', 'NetFlow 1', 'NetFlow 5', 'NetFlow 9', 'sFlow 5']);
   });
 });

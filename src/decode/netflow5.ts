@@ -1,7 +1,7 @@
 import type { FieldSpecifier, Template } from './template.ts';
 
 /** Enterprise number, unused by IANA, under which the fields that only NetFlow v1 and v7 have are kept. */
-export const LEGACY_ENTERPRISE = 0xffff_fffe;
+export const LEGACY_ENTERPRISE = 0x7fff_fffe;
 
 /** Elements of {@link LEGACY_ENTERPRISE}. */
 export const LEGACY_ELEMENTS = {

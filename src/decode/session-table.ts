@@ -12,7 +12,7 @@ export type ExporterKey = 'address' | 'session';
 export interface SessionLimits {
   /** Sessions kept; the least recently heard go first. */
   readonly maxSessions: number;
-  /** Fields of all Templates together, with 8 for each Template. */
+  /** Fields of all Templates together, with 16 for each Template. */
   readonly maxTemplateFields: number;
   readonly exporterKey: ExporterKey;
 }
@@ -339,7 +339,7 @@ function lastNeededMs({ announcedMs, usedMs }: TemplateEntry): number {
 
 /** Templates without fields are not free either. */
 function cost(template: Template): number {
-  return template.fields.length + 8;
+  return template.fields.length + 16;
 }
 
 /** Adds `from` to `to`, counter by counter. */

@@ -1,5 +1,5 @@
-/** Fields of all plans together: a field planned, and later written by a compiled line, takes under a kilobyte. */
-const MAX_PLANNED_FIELDS = 65_536;
+/** Fields of all plans together: a field planned, and later written by a compiled line, takes up to two kilobytes. */
+const MAX_PLANNED_FIELDS = 32_768;
 
 /** Whoever holds plans that it can make again. */
 export interface PlanHolder {

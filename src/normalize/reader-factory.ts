@@ -6,7 +6,7 @@ import { domainOptions, FlowReader, type FlowReaderContext } from './flow-reader
 import { OptionsReader } from './options-reader.ts';
 
 /** Fields of the Templates whose readers are kept for other Exporters that announce the same, and what a reader adds. */
-const MAX_SHARED_FIELDS = 65_536;
+const MAX_SHARED_FIELDS = 32_768;
 const READER_OVERHEAD = 8;
 
 /** Makes the readers of a program and shares them between Exporters that announce equal Templates. */

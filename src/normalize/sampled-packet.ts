@@ -138,8 +138,8 @@ TUNNEL_CHOICE[TUNNEL_L2TP] = TUNNEL_TYPES.indexOf('l2tp');
 TUNNEL_CHOICE[TUNNEL_ETHERIP] = TUNNEL_TYPES.indexOf('etherip');
 TUNNEL_CHOICE[TUNNEL_MPLS] = TUNNEL_TYPES.indexOf('mpls');
 
-/** Layouts kept, over all bases; beyond it all are made anew: real packets need some dozens. */
-const MAX_LAYOUTS = 2048;
+/** Entries of the layouts kept, over all bases; beyond it all are made anew: real packets need some thousands. */
+const MAX_LAYOUT_ENTRIES = 16_384;
 
 /** What is known of one base layout. */
 interface BaseLayout {
@@ -155,8 +155,9 @@ interface BaseLayout {
 export class SampledPacket {
   /** The headers read last, valid as long as the octets under them. */
   readonly headers = new PacketHeaders();
-  private bases = new Map<Layout, BaseLayout>();
-  private layoutCount = 0;
+  /** Go with their base, which goes with the plan of its Template. */
+  private bases = new WeakMap<Layout, BaseLayout>();
+  private layoutEntries = 0;
   private lastBase: Layout | undefined;
   private last: BaseLayout = { open: 0, layouts: new Map() };
   private lastMask = -1;
@@ -214,13 +215,13 @@ export class SampledPacket {
     else if (mask === this.lastMask && this.lastLayout !== undefined) return this.lastLayout;
     let layout = this.last.layouts.get(mask);
     if (layout === undefined) {
-      if (this.layoutCount >= MAX_LAYOUTS) {
-        this.bases.clear();
-        this.layoutCount = 0;
+      if (this.layoutEntries >= MAX_LAYOUT_ENTRIES) {
+        this.bases = new WeakMap();
+        this.layoutEntries = 0;
         this.selectBase(base);
       }
       layout = extend(base, mask);
-      this.layoutCount++;
+      this.layoutEntries += layout.entries.length;
       this.last.layouts.set(mask, layout);
     }
     this.lastMask = mask;
@@ -231,10 +232,6 @@ export class SampledPacket {
   private selectBase(base: Layout): void {
     let known = this.bases.get(base);
     if (known === undefined) {
-      if (this.bases.size >= MAX_LAYOUTS) {
-        this.bases.clear();
-        this.layoutCount = 0;
-      }
       known = { open: openBits(base), layouts: new Map() };
       this.bases.set(base, known);
     }

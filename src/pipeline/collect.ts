@@ -204,7 +204,7 @@ class Collector implements RunningCollect {
     end: number,
     address: string,
     port: number,
-    isReliable = false,
+    isReliable: boolean,
   ): void {
     const outcome = this.decoding.decode(octets, view, start, end, address, port, Date.now(), isReliable);
     if (outcome !== 'ok') {

@@ -30,8 +30,16 @@ export interface ListenerHandler {
   readonly decoding: Decoding;
   /** One UDP datagram. */
   onDatagram(octets: Uint8Array, address: string, port: number): void;
-  /** One IPFIX Message of a TCP connection. */
-  onMessage(octets: Uint8Array, view: DataView, start: number, end: number, address: string, port: number): void;
+  /** One IPFIX Message; `isReliable` for TCP, where Templates end with their connection and may be withdrawn. */
+  onMessage(
+    octets: Uint8Array,
+    view: DataView,
+    start: number,
+    end: number,
+    address: string,
+    port: number,
+    isReliable: boolean,
+  ): void;
   /** A socket's trouble after it was opened. */
   onError(listener: string, error: Error): void;
 }
@@ -83,7 +91,7 @@ async function openTcp(at: ListenAddress, handler: ListenerHandler): Promise<Lis
     address: at.address,
     port: at.port,
     onMessage: ({ sourceAddress, sourcePort }, view, octets, start, end) =>
-      handler.onMessage(octets, view, start, end, sourceAddress, sourcePort),
+      handler.onMessage(octets, view, start, end, sourceAddress, sourcePort, true),
     onConnectionClose: ({ sourceAddress, sourcePort }) => handler.decoding.endSessions(sourceAddress, sourcePort),
     onError: (error) => handler.onError(url, error),
   });

@@ -2,11 +2,11 @@ import type { Decoding } from './decoding.ts';
 import type { Log } from './log.ts';
 import type { StateFile } from './state-file.ts';
 
-const SAVE_INTERVAL_MS = 30_000;
+const SAVE_INTERVAL_MS = 5_000;
 /** Saving early may take this share of the time, so that a flood of new Exporters does not keep the program writing. */
 const EARLY_SAVE_SHARE = 0.05;
 
-/** Saves learned Templates and options when they changed: new Templates within a second or so, the rest every 30 seconds. */
+/** Saves learned Templates and options when they changed: new Templates within a second or so, the rest every 5 seconds. */
 export class StateKeeper {
   readonly #file: StateFile;
   readonly #log: Log;
@@ -47,7 +47,8 @@ export class StateKeeper {
     if (this.#isSaving) return;
     const { templates, changes } = countChanges(decoding);
     const isEarly = templates !== this.#templatesSaved && nowMs >= this.#earliestMs;
-    const isDue = changes !== this.#changesSaved && nowMs - this.#savedMs >= SAVE_INTERVAL_MS;
+    const isDue =
+      changes !== this.#changesSaved && nowMs >= Math.max(this.#savedMs + SAVE_INTERVAL_MS, this.#earliestMs);
     if (isEarly || isDue) await this.save(decoding);
   }
 

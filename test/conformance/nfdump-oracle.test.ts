@@ -43,16 +43,31 @@ const SLIPS: readonly Slip[] = [
   slip('tcpdump/sflow_multiple_counter_30_pdus', 0, 7, 'sfcapd has no NetFlow v5, of which the capture has a datagram'),
   slip('derived/logstash/IPFIX-Barracuda-firewall', 4, 4, 'deltas of zero beside totals: the line gives the totals'),
   slip('derived/logstash/IPFIX-Netscaler-with-variable-length-fields', 0, 3, EARLY),
-  slip('derived/logstash/Netflow-5-invalid-01', 0, 30, 'nfdump rejects the datagram; the records that are whole are lines'),
+  slip(
+    'derived/logstash/Netflow-5-invalid-01',
+    0,
+    30,
+    'nfdump rejects the datagram; the records that are whole are lines',
+  ),
   slip('derived/logstash/Netflow-5-valid-01', 28, 0, 'the header counts 2 records; nfdump reads what lies behind them'),
   slip('derived/akvorado/data-then-template', 0, 4, EARLY),
   slip('derived/akvorado/datalink', 1, 1, SECTION),
   slip('derived/akvorado/ipfix-srv6', 1, 1, SECTION),
   slip('derived/hexsrc/gopacket-sflow_test-L00211-sflow', 0, 1, SHORT_SAMPLE),
-  slip('derived/hexsrc/gopacket-sflow_test-L00225-sflow', 1, 1, 'nfdump takes the protocol of the tunnel for the flow’s'),
+  slip(
+    'derived/hexsrc/gopacket-sflow_test-L00225-sflow',
+    1,
+    1,
+    'nfdump takes the protocol of the tunnel for the flow’s',
+  ),
   slip('derived/hexsrc/gopacket-sflow_test-L00254-sflow', 0, 1, SHORT_SAMPLE),
   slip('derived/hexsrc/gopacket-sflow_test-L00316-sflow', 7, 7, 'sfcapd ignores the length in Ethernet frame data'),
-  slip('derived/vermont/correct_variable_length_template_and_data', 0, 3, 'nfdump has no flow of elements it does not know'),
+  slip(
+    'derived/vermont/correct_variable_length_template_and_data',
+    0,
+    3,
+    'nfdump has no flow of elements it does not know',
+  ),
 ];
 
 const captures = cataloguedCaptures().filter(({ path }) => existsSync(join(CORPORA, oraclePath(path, 'nfdump.tsv'))));
@@ -124,7 +139,8 @@ function compare(rows: readonly string[], lines: readonly Line[]): { missing: st
   const surplus: string[] = [];
   for (const line of lines) {
     const found = forms(line).find((form) => (left.get(form) ?? 0) > 0);
-    if (found === undefined) surplus.push(row(line, number(line.iana.octetDeltaCount), number(line.iana.packetDeltaCount)));
+    if (found === undefined)
+      surplus.push(row(line, number(line.iana.octetDeltaCount), number(line.iana.packetDeltaCount)));
     else left.set(found, left.get(found)! - 1);
   }
   return { missing: [...left].flatMap(([text, count]) => new Array<string>(count).fill(text)), surplus };

@@ -232,17 +232,17 @@ class RecordComparison {
     const isZero = isFourOctets && field.octets === '00000000' && seconds === undefined && milliseconds !== 0;
     if (!isAbsolute || isZero) {
       const value = Number.parseInt(field.octets, 16);
-      if (raw !== undefined) return this.#add(`${field.name} since start`, String(value), raw);
-      return this.#add(`${field.name} since start`, String(this.#placed(value)), milliseconds);
+      const expected = raw === undefined ? this.#placed(value) : value;
+      this.#add(`${field.name} since start`, String(expected), raw ?? milliseconds);
+      return;
     }
     const nanoseconds = nanosecondsOf(field.show);
     const microseconds = iana[`${prefix}Microseconds`];
     // tshark cuts nanoseconds off the fraction of 2^-32 s that the Exporter cut off already.
-    if (microseconds !== undefined)
-      this.#add(`${field.name} µs`, String((nanoseconds + 500n) / 1000n), microseconds);
+    if (microseconds !== undefined) this.#add(`${field.name} µs`, String((nanoseconds + 500n) / 1000n), microseconds);
     if (isFourOctets && seconds !== undefined)
-      return this.#add(`${field.name} s`, String(nanoseconds / 1_000_000_000n), seconds);
-    this.#add(`${field.name} ms`, String(nanoseconds / 1_000_000n), milliseconds);
+      this.#add(`${field.name} s`, String(nanoseconds / 1_000_000_000n), seconds);
+    else this.#add(`${field.name} ms`, String(nanoseconds / 1_000_000n), milliseconds);
   }
 
   /** RFC 3954 section 5.1. The difference is signed, so that it survives the wrap of sysUpTime and flows older than it. */
@@ -349,7 +349,8 @@ async function compareCapture(capture: CataloguedCapture): Promise<void> {
       totals.names.add(name);
       const slip = expected === ours ? undefined : SLIPS.find((each) => each.capture === path && each.field === name);
       if (slip !== undefined) excepted.set(slip, (excepted.get(slip) ?? 0) + 1);
-      else if (expected !== ours) differences.push(`frame ${record.frame}, ${session}, ${name}: ${expected}, not ${ours}`);
+      else if (expected !== ours)
+        differences.push(`frame ${record.frame}, ${session}, ${name}: ${expected}, not ${ours}`);
       else totals.values++;
     }
   }

@@ -45,7 +45,9 @@ function savedText(): string {
 
 /** Lines of flows so far. */
 function flows(program: RunningProgram): PartialLine[] {
-  return program.lines.map((line) => JSON.parse(line) as PartialLine).filter(({ RECORD_TYPE }) => RECORD_TYPE === 'flow');
+  return program.lines
+    .map((line) => JSON.parse(line) as PartialLine)
+    .filter(({ RECORD_TYPE }) => RECORD_TYPE === 'flow');
 }
 
 /** sourceIPv4Address, destinationIPv4Address, octets, packets, ifIndex in and out, sampler, application, VRF. */
@@ -157,7 +159,9 @@ describe('after kill -9', () => {
       await exporter.close();
 
       const second = await collect();
-      expect(second.log.filter(({ level }) => level !== 'info').map(({ event }) => event)).not.toContain('state_ignored');
+      expect(second.log.filter(({ level }) => level !== 'info').map(({ event }) => event)).not.toContain(
+        'state_ignored',
+      );
       for (const port of [exporter.port, 0]) {
         const before = flows(second).length;
         const again = await UdpExporter.open(second.port, '127.0.0.1', port);

@@ -1,10 +1,10 @@
 /** The program as it runs: sockets, signals, and nothing lost without being counted. */
 
 import { connect, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { fixtureCases } from '../support/fixtures.ts';
-import { dataSet, message, templateSet } from '../support/ipfix-message.ts';
+import { dataSet, message, templateSet, withdrawal } from '../support/ipfix-message.ts';
 import { v5Datagram, v5Record } from '../support/netflow5-message.ts';
 import { buildProgram, RunningProgram, runProgram } from '../support/program.ts';
 import type { PartialLine } from '../support/tshark-lines.ts';
@@ -55,6 +55,8 @@ async function burst(exporter: UdpExporter, first: number, count: number): Promi
   for (let i = 0; i < count; i += 100) {
     const some = Array.from({ length: Math.min(100, count - i) }, (_, k) => first + i + k);
     await Promise.all(some.map((sequence) => exporter.send(v5Datagram([record], { sequence }))));
+    // Sends are done at once: without a pause nothing else of this process would have a turn.
+    await nextTurn();
   }
 }
 
@@ -106,7 +108,10 @@ describe('SIGTERM', () => {
     const exporter = await UdpExporter.open(program.port);
     let isOver = false;
     const sending = (async () => {
-      for (let sequence = 0; !isOver; sequence += 100) await burst(exporter, sequence, 100).catch(() => {});
+      for (let sequence = 0; !isOver; sequence += 100) {
+        await burst(exporter, sequence, 100);
+        await sleep(1);
+      }
     })();
     await program.until(() => program.lines.length > 1000, 'a thousand lines');
     const { code, stdout } = await program.stop();
@@ -141,7 +146,9 @@ describe('listeners', () => {
     }
     (await connection(ports[3]!, '::1')).write(messageOf(1));
     await program.until(() => program.lines.length === 5, 'five lines');
-    const exporters = parsed(program.lines).map((line) => line['EXPORTER_IPV4_ADDRESS'] ?? line['EXPORTER_IPV6_ADDRESS']);
+    const exporters = parsed(program.lines).map(
+      (line) => line['EXPORTER_IPV4_ADDRESS'] ?? line['EXPORTER_IPV6_ADDRESS'],
+    );
     expect(exporters.sort()).toEqual(['127.0.0.1', '127.0.0.1', '::1', '::1', '::1']);
     for (const line of parsed(program.lines)) {
       expect(line['EXPORTER_IPV6_ADDRESS'] ?? '::1').toBe('::1');
@@ -157,7 +164,9 @@ const FIELDS = [
 
 /** A Message with a Template and one record, whose octets are `octets`. */
 function messageOf(octets: number): Uint8Array {
-  return message([templateSet(256, FIELDS), dataSet(256, joined(ipv4('192.0.2.1'), u32(octets)))], { sequence: octets });
+  return message([templateSet(256, FIELDS), dataSet(256, joined(ipv4('192.0.2.1'), u32(octets)))], {
+    sequence: octets,
+  });
 }
 
 function connection(port: number, address = '127.0.0.1'): Promise<Socket> {
@@ -219,6 +228,30 @@ describe('IPFIX over TCP', () => {
     second.write(messageOf(3));
     await program.until(() => program.lines.length === 3, 'three lines');
     expect(octetsOf(program)).toEqual([1, 2, 3]);
+  });
+});
+
+describe('a Template Withdrawal (RFC 7011 section 8.1)', () => {
+  const datum = (octets: number) =>
+    message([dataSet(256, joined(ipv4('192.0.2.1'), u32(octets)))], { sequence: octets });
+
+  it('counts over TCP', async () => {
+    const program = await collect('--listen', 'tcp://127.0.0.1:0');
+    const exporter = await connection(program.port);
+    exporter.write(joined(messageOf(1), message([withdrawal(256)], { sequence: 2 }), datum(2)));
+    await expect.poll(() => metric(program, 'flowrelay_pending_sets')).toBe(1);
+    await expect.poll(() => metric(program, 'flowrelay_templates_withdrawn_total'), { timeout: 8000 }).toBe(1);
+    const { stdout } = await program.stop();
+    expect(stdout.split('\n')).toHaveLength(2);
+  });
+
+  it('does not over UDP (section 8.4)', async () => {
+    const program = await collect();
+    const exporter = await UdpExporter.open(program.port);
+    for (const each of [messageOf(1), message([withdrawal(256)], { sequence: 2 }), datum(2)]) await exporter.send(each);
+    await program.until(() => program.lines.length === 2, 'two lines');
+    await expect.poll(() => metric(program, 'flowrelay_withdrawals_ignored_total'), { timeout: 8000 }).toBe(1);
+    await exporter.close();
   });
 });
 

@@ -101,3 +101,27 @@ describe.each([10, 9])('random Templates and records of version %i', (version) =
     expect(compiling.counters.faults).toEqual(stepping.counters.faults);
   });
 });
+
+describe('times, sampling, lists and packet sections, upscaled under IANA names', () => {
+  it('give the same lines compiled and by steps', () => {
+    const random = new Random(SEED);
+    const others = [21, 22, 150, 151, 152, 153, 154, 155, 156, 157, 158, 159, 160, 322, 323, 324, 325, 34, 48, 302];
+    const ids = [...others, 305, 306, 85, 86, 1, 2, 10, 291, 292, 313, 315, 104, 231, 298, 23, 24];
+    const compiling = new DecodingHarness({}, 'iana', true);
+    const stepping = new DecodingHarness({ codeGeneration: false }, 'iana', true);
+    for (let i = 0; i < TEMPLATES; i++) {
+      const fields: Field[] = [[148, 8]];
+      for (let n = 0, count = random.below(10); n < count; n++) {
+        fields.push([random.pick(ids), random.pick([1, 2, 3, 4, 4, 4, 8, 8, 8, 8, 9, VARIABLE])]);
+      }
+      const records = Array.from({ length: RECORDS }, () => randomRecord(random, fields));
+      const messages = messagesOf(random.pick([9, 10]), 256 + i, fields, records);
+      const what = `FUZZ_SEED=${SEED} ${JSON.stringify(fields)}`;
+      expect(compiling.lines(messages).length, what).toBe(RECORDS);
+      stepping.lines(messages);
+      expect(compiling.text, what).toBe(stepping.text);
+    }
+    expect(compiling.problems()).toEqual([]);
+    expect(stepping.problems()).toEqual([]);
+  });
+});

@@ -159,7 +159,11 @@ export function exporterOf({ ntop }: Line): string {
 
 /** A value as text, `-` where there is none. */
 export function textOf(value: LineValue | undefined): string {
-  return value === undefined || value === null ? '-' : typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return value === undefined || value === null
+    ? '-'
+    : typeof value === 'object'
+      ? JSON.stringify(value)
+      : String(value);
 }
 
 /** Two multisets of texts compared. */

@@ -15,15 +15,23 @@ export interface ExporterCase {
   readonly programs: readonly string[];
   /** tshark's name of the protocol. */
   readonly protocol: 'cflow' | 'sflow';
+  /** Keys that every flow has because the exporter was told so: tshark does not apply options data to flows. */
+  readonly facts?: Readonly<Record<string, unknown>>;
   /** Lets it export to 127.0.0.1:`port`; resolves once all is sent. */
   readonly run: (lab: Lab, port: number) => Promise<void>;
 }
 
 /** softflowd on a capture: it exports when it comes to the end. */
-function softflowd(name: string, shows: string, ...args: readonly string[]): ExporterCase {
+function softflowd(
+  name: string,
+  shows: string,
+  args: readonly string[],
+  facts: ExporterCase['facts'] = {},
+): ExporterCase {
   return {
     name,
     shows,
+    facts,
     programs: ['softflowd'],
     protocol: 'cflow',
     run: async (lab, port) => {
@@ -105,7 +113,6 @@ function openVSwitch(
       const column = table.toLowerCase();
       const create = ['--', '--id=@new', 'create', table, `targets="127.0.0.1:${port}"`, ...columns];
       ovs.configure('set', 'bridge', 'br0', `${column}=@new`, ...create);
-      // Frames come in one after another: all in one call would be one flow with one time.
       for (const frame of trafficFrames()) ovs.receive('p1', frame);
       // Active timeouts and polling are one second.
       await sleep(2200);
@@ -114,22 +121,54 @@ function openVSwitch(
   };
 }
 
+/** What softflowd calls the interface a capture file is. */
+const NAMES = { INPUT_INTERFACE_NAME: 'traffic.pcap', OUTPUT_INTERFACE_NAME: 'traffic.pcap' };
+
 /** Every exporter that meters the traffic of a capture or frames handed to it. */
 export const EXPORTERS: readonly ExporterCase[] = [
-  softflowd('softflowd-netflow1', 'NetFlow v1; flows that began before the exporter did: times before sysUpTime 0', '-v', '1'),
-  softflowd('softflowd-netflow5', 'NetFlow v5; flows that began before the exporter did: times before sysUpTime 0', '-v', '5'),
-  softflowd('softflowd-netflow9-vlan', 'NetFlow v9 with MAC addresses and VLANs', '-v', '9', '-T', 'ether'),
-  softflowd('softflowd-netflow9-sampled', 'NetFlow v9; a sampling interval of 2 in options, for the scope interface', '-v', '9', '-s', '2'),
-  softflowd('softflowd-ipfix', 'IPFIX; times since systemInitTimeMilliseconds, which is in options', '-v', '10'),
-  softflowd('softflowd-ipfix-biflow', 'IPFIX with both directions in a record (RFC 5103)', '-v', '10', '-b'),
-  softflowd('softflowd-ipfix-tcp', 'IPFIX over TCP', '-v', '10', '-P', 'tcp'),
-  softflowd('softflowd-ipfix-microseconds', 'IPFIX with dateTimeMicroseconds', '-v', '10', '-A', 'micro'),
-  softflowd('softflowd-ipfix-nanoseconds', 'IPFIX with dateTimeNanoseconds', '-v', '10', '-A', 'nano'),
-  pmacctd('pmacct-netflow5', 'NetFlow v5', 'cflow', (port) => nfprobe(5, port, 'src_host,dst_host,src_port,dst_port,proto,tos')),
-  pmacctd('pmacct-netflow9', 'NetFlow v9 with AS numbers, masks, BGP next hop, MAC addresses, VLAN', 'cflow', (port) => nfprobe(9, port)),
-  pmacctd('pmacct-ipfix', 'IPFIX with AS numbers, masks, BGP next hop, MAC addresses, VLAN', 'cflow', (port) => nfprobe(10, port)),
+  softflowd('softflowd-netflow1', 'NetFlow v1; flows that began before the exporter did: times before sysUpTime 0', [
+    '-v',
+    '1',
+  ]),
+  softflowd('softflowd-netflow5', 'NetFlow v5; flows that began before the exporter did: times before sysUpTime 0', [
+    '-v',
+    '5',
+  ]),
+  softflowd('softflowd-netflow9-vlan', 'NetFlow v9 with MAC addresses and VLANs', ['-v', '9', '-T', 'ether'], {
+    ...NAMES,
+    SAMPLING_INTERVAL: 1,
+    SAMPLING_ORIGIN: 'option',
+  }),
+  softflowd(
+    'softflowd-netflow9-sampled',
+    'NetFlow v9; a sampling interval of 2 in options, for the scope interface',
+    ['-v', '9', '-s', '2'],
+    { ...NAMES, SAMPLING_INTERVAL: 2, SAMPLING_ORIGIN: 'option' },
+  ),
+  softflowd('softflowd-ipfix', 'IPFIX; times since systemInitTimeMilliseconds, which is in options', ['-v', '10']),
+  softflowd('softflowd-ipfix-biflow', 'IPFIX with both directions in a record (RFC 5103)', ['-v', '10', '-b']),
+  softflowd('softflowd-ipfix-tcp', 'IPFIX over TCP', ['-v', '10', '-P', 'tcp']),
+  softflowd('softflowd-ipfix-microseconds', 'IPFIX with dateTimeMicroseconds', ['-v', '10', '-A', 'micro']),
+  softflowd('softflowd-ipfix-nanoseconds', 'IPFIX with dateTimeNanoseconds', ['-v', '10', '-A', 'nano']),
+  pmacctd('pmacct-netflow5', 'NetFlow v5', 'cflow', (port) =>
+    nfprobe(5, port, 'src_host,dst_host,src_port,dst_port,proto,tos'),
+  ),
+  pmacctd('pmacct-netflow9', 'NetFlow v9 with AS numbers, masks, BGP next hop, MAC addresses, VLAN', 'cflow', (port) =>
+    nfprobe(9, port),
+  ),
+  pmacctd('pmacct-ipfix', 'IPFIX with AS numbers, masks, BGP next hop, MAC addresses, VLAN', 'cflow', (port) =>
+    nfprobe(10, port),
+  ),
   pmacctd('pmacct-sflow', 'sFlow: sampled headers and extended switch data', 'sflow', sfprobe),
-  openVSwitch('open-vswitch-netflow5', 'NetFlow v5 with engine type and id; output to many ports is 65535', 'cflow', 'NetFlow', 'active_timeout=1', 'engine_type=2', 'engine_id=7'),
+  openVSwitch(
+    'open-vswitch-netflow5',
+    'NetFlow v5 with engine type and id; output to many ports is 65535',
+    'cflow',
+    'NetFlow',
+    'active_timeout=1',
+    'engine_type=2',
+    'engine_id=7',
+  ),
   openVSwitch(
     'open-vswitch-ipfix',
     'IPFIX with a hundred Templates, elements twice in a record (interface names), delta microseconds, two Observation Domains',
@@ -140,5 +179,14 @@ export const EXPORTERS: readonly ExporterCase[] = [
     'obs_domain_id=123',
     'obs_point_id=456',
   ),
-  openVSwitch('open-vswitch-sflow', 'sFlow: output to several interfaces, counters of the switch itself', 'sflow', 'sFlow', 'sampling=1', 'polling=1', 'agent=lo', 'header=96'),
+  openVSwitch(
+    'open-vswitch-sflow',
+    'sFlow: output to several interfaces, counters of the switch itself',
+    'sflow',
+    'sFlow',
+    'sampling=1',
+    'polling=1',
+    'agent=lo',
+    'header=96',
+  ),
 ];

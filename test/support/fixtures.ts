@@ -71,19 +71,29 @@ export function recordFixture(exporter: ExporterCase, recording: string, port: n
   }
   const { shows, protocol } = exporter;
   const provenance = `${exporter.programs[0]} of Debian 12, recorded on the loopback by test/integration/live-exporters.test.ts`;
-  describeFixture(exporter.name, recording, { shows, provenance, port, protocol });
+  const lines = expectedLines(exporter, recording, port);
+  writeExpectations(exporter.name, recording, lines, { shows, provenance, port, protocol });
 }
 
-/** Writes what tshark reads in `capture` beside it. */
-export function describeFixture(name: string, capture: string, facts: Omit<CaseDescription, 'secondOpinion'>): void {
+/** The lines tshark makes of a recording of an exporter, with what is known of its flows besides. */
+export function expectedLines(exporter: ExporterCase, recording: string, port: number): PartialLine[] {
+  const lines = linesByTshark(recording, port, exporter.protocol);
+  return lines.map((line) => (line['RECORD_TYPE'] === 'flow' ? { ...line, ...exporter.facts } : line));
+}
+
+function writeExpectations(
+  name: string,
+  recording: string,
+  lines: readonly PartialLine[],
+  facts: Omit<CaseDescription, 'secondOpinion'>,
+): void {
   const path = (file: string) => join(FIXTURES, name, file);
   const { port, protocol } = facts;
   const rules = decodeAsRules(port, protocol).map((rule) => `-d ${rule}`);
   const description = { ...facts, secondOpinion: `tshark 4.0 -n -r input.pcap ${rules.join(' ')} -T pdml` };
-  const lines = linesByTshark(capture, port, protocol);
   const count = (...types: string[]) => lines.filter((line) => types.includes(String(line['RECORD_TYPE']))).length;
   const counters: ExpectedCounters = {
-    messages: messagesByTshark(capture, port, protocol),
+    messages: messagesByTshark(recording, port, protocol),
     flows: count('flow', 'event'),
     optionsRecords: count('options'),
     countersRecords: count('counters'),

@@ -2,7 +2,7 @@
 
 import { loadBuiltInRegistry } from '../../src/ie/registry.ts';
 import type { Line, LineValue } from './conformance-capture.ts';
-import { type GoldenRecord, type GoldenValue, valueOf } from './golden.ts';
+import { type GoldenRecord, type GoldenValue, lineValue } from './golden.ts';
 
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 type JsonObject = { [key: string]: Json };
@@ -145,7 +145,7 @@ function applicationId(value: string): string {
 function golden(name: string, value: Json): GoldenValue {
   const find = (line: Line): LineValue | undefined => {
     for (const key of keysFor(name, line)) {
-      const found = valueOf(line, key);
+      const found = lineValue(line, key);
       // Octets of an element that no definition has; the collector took them for a number.
       if (/^\d+\.\d+$/.test(key) && found !== undefined) return Number(`0x${String(found)}`);
       if (found !== undefined) return found;
@@ -163,7 +163,7 @@ function sinceStart(name: string, value: number, startMs: number | undefined): G
   return {
     name,
     keys,
-    text: (line) => (valueOf(line, raw) !== undefined ? String(value) : String((startMs ?? Number.NaN) + value)),
+    text: (line) => (lineValue(line, raw) !== undefined ? String(value) : String((startMs ?? Number.NaN) + value)),
   };
 }
 

@@ -1,7 +1,7 @@
 /** Text that libfixbuf's ipfixDump prints of IPFIX Messages. */
 
 import type { Line, LineValue } from './conformance-capture.ts';
-import { type GoldenRecord, type GoldenValue, valueOf } from './golden.ts';
+import { type GoldenRecord, type GoldenValue, lineValue } from './golden.ts';
 
 /** Elements that lines have under another name. */
 const KEYS: Readonly<Record<string, readonly string[]>> = {
@@ -52,7 +52,8 @@ export function ipfixDump(text: string): IpfixDump {
     const value = printed.replace(/^\s/, '').trimStart();
     if (/List$/.test(name)) continue;
     if (name === '_alienInformationElement' || /^length: \d+$/.test(value)) unread++;
-    else if (depth.length > 1) current.push({ name, keys: (flow) => insideLists(flow, name), text: plainText(name, value) });
+    else if (depth.length > 1)
+      current.push({ name, keys: (flow) => insideLists(flow, name), text: plainText(name, value) });
     else current.push(golden(name, value));
   }
   return { records, templates, unread };
@@ -62,18 +63,19 @@ function golden(name: string, value: string): GoldenValue {
   const keys = KEYS[name] ?? [name];
   // Placed in time where the Exporter's start is known, which is compared by other goldens.
   if (/SysUpTime$/.test(name))
-    return { name, keys, text: (line) => (valueOf(line, name) === undefined ? '(absent)' : value) };
+    return { name, keys, text: (line) => (lineValue(line, name) === undefined ? '(absent)' : value) };
   if (DATE.test(value)) {
     const seconds = String(Date.parse(`${value}Z`) / 1000);
     return { name, keys: (line) => inSeconds(find(line, keys)), text: seconds };
   }
   const flowTime = /^(flow(?:Start|End))Seconds$/.exec(name);
-  if (flowTime !== null) return { name, keys: (line) => inSeconds(line.iana[`${flowTime[1]}Milliseconds`]), text: value };
+  if (flowTime !== null)
+    return { name, keys: (line) => inSeconds(line.iana[`${flowTime[1]}Milliseconds`]), text: value };
   return { name, keys, text: plainText(name, value) };
 }
 
 function find(line: Line, keys: readonly string[]): LineValue | undefined {
-  return keys.map((key) => valueOf(line, key)).find((value) => value !== undefined);
+  return keys.map((key) => lineValue(line, key)).find((value) => value !== undefined);
 }
 
 function inSeconds(value: LineValue | undefined): LineValue | undefined {
@@ -98,14 +100,17 @@ function insideLists({ iana }: Line, name: string): LineValue | undefined {
 
 /** Octets of a number that ipfixDump took from memory in the machine's (little-endian) order. */
 function swapped(value: string, octets: number): string {
-  const hex = BigInt(value).toString(16).padStart(octets * 2, '0');
+  const hex = BigInt(value)
+    .toString(16)
+    .padStart(octets * 2, '0');
   return (hex.match(/../g) ?? []).reverse().join('');
 }
 
 function plainText(name: string, value: string): string {
   const quoted = /^\(length: \d+\) ?(.*)$/.exec(value);
   if (quoted !== null) return quoted[1]!;
-  if (/^[0-9a-f:]+$/.test(value) && value.includes('::') && value.length > 2) return new URL(`http://[${value}]`).hostname.slice(1, -1);
+  if (/^[0-9a-f:]+$/.test(value) && value.includes('::') && value.length > 2)
+    return new URL(`http://[${value}]`).hostname.slice(1, -1);
   if (/^(?:[0-9a-f]{4}:){7}[0-9a-f]{4}$/.test(value)) return new URL(`http://[${value}]`).hostname.slice(1, -1);
   switch (name) {
     case 'flowStartMicroseconds':
@@ -124,6 +129,8 @@ function plainText(name: string, value: string): string {
       // One octet, printed as the first of four.
       return Number(value) > 255 ? String(Number(value) >>> 24) : value;
     default:
-      return /^mpls(?:Top)?LabelStackSection\d*$/.test(name) ? String(Number.parseInt(swapped(value, 3), 16) >> 4) : value;
+      return /^mpls(?:Top)?LabelStackSection\d*$/.test(name)
+        ? String(Number.parseInt(swapped(value, 3), 16) >> 4)
+        : value;
   }
 }

@@ -1,7 +1,7 @@
 /** Goldens of pmacct: aggregates, of which keys and sums are compared. */
 
 import type { Line, LineValue } from './conformance-capture.ts';
-import { PROTOCOL_NUMBERS, valueOf } from './golden.ts';
+import { lineValue, PROTOCOL_NUMBERS } from './golden.ts';
 
 type Aggregate = Readonly<Record<string, unknown>>;
 
@@ -12,7 +12,16 @@ type KeyFields = readonly (readonly [
   ours: (line: Line) => string,
 ])[];
 
-const FLAG_BITS: Readonly<Record<string, number>> = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16, URG: 32, ECE: 64, CWR: 128 };
+const FLAG_BITS: Readonly<Record<string, number>> = {
+  FIN: 1,
+  SYN: 2,
+  RST: 4,
+  PSH: 8,
+  ACK: 16,
+  URG: 32,
+  ECE: 64,
+  CWR: 128,
+};
 
 /** RFC 7270 section 4.12. */
 const FORWARDING: Readonly<Record<string, string>> = {
@@ -29,7 +38,7 @@ function last(value: LineValue | undefined): LineValue | undefined {
 
 function number(line: Line, ...keys: string[]): string {
   for (const key of keys) {
-    const value = last(valueOf(line, key));
+    const value = last(lineValue(line, key));
     if (value !== undefined) return String(value);
   }
   return '0';
@@ -64,7 +73,7 @@ function protocolNumber(name: unknown): string {
 
 /** Labels from the top of the stack; zero ends it. */
 function labels(line: Line): string {
-  const found = LABEL_KEYS.map((key) => Number(valueOf(line, key) ?? 0));
+  const found = LABEL_KEYS.map((key) => Number(lineValue(line, key) ?? 0));
   return found.filter((label) => label !== 0).join();
 }
 
@@ -174,7 +183,12 @@ export interface PmacctSums {
 export type Factor = (line: Line) => number;
 
 /** Adds up lines the way a golden's aggregates are keyed. */
-export function pmacctSums(text: string, lines: readonly Line[], factor: Factor, uncompared: readonly string[]): PmacctSums {
+export function pmacctSums(
+  text: string,
+  lines: readonly Line[],
+  factor: Factor,
+  uncompared: readonly string[],
+): PmacctSums {
   const aggregates = text
     .split('\n')
     .filter((line) => line !== '')
@@ -183,7 +197,13 @@ export function pmacctSums(text: string, lines: readonly Line[], factor: Factor,
   const fields = KEYS.filter(([name]) => first[name] !== undefined && !uncompared.includes(name));
   const custom = Object.keys((first.custom_primitives ?? {}) as object);
   const summed = ['packets', 'bytes', 'tcp_flags'];
-  const known = new Set([...fields.map(([name]) => name), ...UNCOMPARED, ...uncompared, ...summed, 'custom_primitives']);
+  const known = new Set([
+    ...fields.map(([name]) => name),
+    ...UNCOMPARED,
+    ...uncompared,
+    ...summed,
+    'custom_primitives',
+  ]);
   const unknown = [
     ...Object.keys(first).filter((name) => !known.has(name)),
     ...custom.filter((name) => CUSTOM[name] === undefined),

@@ -83,7 +83,8 @@ export function tcpdumpRecords(text: string): GoldenRecord[] {
     }
     const sample = SAMPLE.exec(line.replace(/\), output/, ') output'));
     if (sample !== null) {
-      const [, kind, sequence = '', type = '', index = '', rate, pool = '', drops = '', input = '', output = ''] = sample;
+      const [, kind, sequence = '', type = '', index = '', rate, pool = '', drops = '', input = '', output = ''] =
+        sample;
       current = [
         ...datagram,
         value('recordType', kind === 'counter' ? 'counters' : 'flow'),

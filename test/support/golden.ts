@@ -21,14 +21,14 @@ export type GoldenRecord = readonly GoldenValue[];
 function find(line: Line, keys: GoldenValue['keys']): LineValue | undefined {
   if (typeof keys === 'function') return keys(line);
   for (const key of keys) {
-    const value = valueOf(line, key);
+    const value = lineValue(line, key);
     if (value !== undefined) return value;
   }
   return undefined;
 }
 
 /** A value of a line by one of its keys. */
-export function valueOf(line: Line, key: string): LineValue | undefined {
+export function lineValue(line: Line, key: string): LineValue | undefined {
   const direct = line.iana[key] ?? line.ntop[key];
   if (direct !== undefined || !key.includes('.')) return direct;
   const [head = '', ...rest] = key.split('.');

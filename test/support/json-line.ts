@@ -4,10 +4,17 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { Ajv, type ValidateFunction } from 'ajv';
 import { flowJsonSchema, type SchemaNaming } from '../../src/flow/json-schema.ts';
 
+/** Compiled once: it takes a while. */
+const validators = new Map<SchemaNaming, ValidateFunction>();
+
 /** A validator of parsed lines; formats are judged by node's own address parsers. */
 export function lineValidator(names: SchemaNaming): ValidateFunction {
+  const known = validators.get(names);
+  if (known !== undefined) return known;
   const ajv = new Ajv({ formats: { ipv4: isIPv4, ipv6: (text: string) => isIPv6(text) && !text.includes('%') } });
-  return ajv.compile(flowJsonSchema(names));
+  const validator = ajv.compile(flowJsonSchema(names));
+  validators.set(names, validator);
+  return validator;
 }
 
 /** Keys that an object of a JSON text has twice; `JSON.parse` keeps the last in silence. */

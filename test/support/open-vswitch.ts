@@ -20,7 +20,12 @@ export class OpenVSwitch {
     const directory = lab.path('ovs');
     mkdirSync(directory);
     this.#lab = lab;
-    this.#environment = { OVS_RUNDIR: directory, OVS_LOGDIR: directory, OVS_DBDIR: directory, OVS_SYSCONFDIR: directory };
+    this.#environment = {
+      OVS_RUNDIR: directory,
+      OVS_LOGDIR: directory,
+      OVS_DBDIR: directory,
+      OVS_SYSCONFDIR: directory,
+    };
     this.#database = `unix:${directory}/db.sock`;
   }
 

@@ -46,7 +46,9 @@ export function readPdml(file: string, decodeAs: readonly string[]): PdmlPacket[
 export function parsePdml(text: string): PdmlPacket[] {
   const packets: PdmlPacket[] = [];
   const open: PdmlNode[][] = [[]];
-  for (const [tag, closing, element, attributes, end] of text.matchAll(/<(\/?)(packet|proto|field)\b([^<>]*?)(\/?)>/g)) {
+  for (const [tag, closing, element, attributes, end] of text.matchAll(
+    /<(\/?)(packet|proto|field)\b([^<>]*?)(\/?)>/g,
+  )) {
     if (closing === '/') {
       const children = open.pop()!;
       if (element === 'packet') packets.push({ protocols: children });

@@ -19,7 +19,8 @@ export function trafficFrames(): Uint8Array[] {
     send(CLIENT, SERVER, 6, tcp(port, 443, 1, SYN));
     send(SERVER, CLIENT, 6, tcp(443, port, 1, SYN | ACK));
     send(CLIENT, SERVER, 6, tcp(port, 443, 2, ACK | PSH, new Uint8Array(300)));
-    for (let i = 0; i < 4 + round; i++) send(SERVER, CLIENT, 6, tcp(443, port, 2 + 1400 * i, ACK, new Uint8Array(1400)));
+    for (let i = 0; i < 4 + round; i++)
+      send(SERVER, CLIENT, 6, tcp(443, port, 2 + 1400 * i, ACK, new Uint8Array(1400)));
     send(CLIENT, SERVER, 6, tcp(port, 443, 302, ACK | FIN));
     send(SERVER, CLIENT, 6, tcp(443, port, 9000, ACK | FIN));
   }

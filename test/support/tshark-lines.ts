@@ -182,7 +182,9 @@ class LineReader {
     for (const set of allNodes(message.children, isSet)) {
       const id = /\[id=(\d+)\]/.exec(set.show)![1]!;
       if (set.show.includes('Template)')) {
-        for (const template of set.children.filter(({ name, show }) => name === '' && /^(Options )?Template \(/.test(show))) {
+        for (const template of set.children.filter(
+          ({ name, show }) => name === '' && /^(Options )?Template \(/.test(show),
+        )) {
           const templateKey = key(findNode(template.children, 'cflow.template_id')!.show);
           if (set.show.includes('(Options Template)')) this.#optionsTemplates.add(templateKey);
           const isType = ({ name, show }: PdmlNode) => name === 'cflow.template_ipfix_field_type' && show === '178';
@@ -239,7 +241,8 @@ function flowLine(record: PdmlNode, clock: Clock, isIcmpv6Apart = false): Partia
     if (NOT_COMPARED.has(field)) continue;
     if (field === 'timestart' || field === 'timeend') {
       const timeMs = moment(Number.parseInt(value, 16), clock);
-      if (timeMs !== undefined) line[field === 'timestart' ? 'FLOW_START_MILLISECONDS' : 'FLOW_END_MILLISECONDS'] = timeMs;
+      if (timeMs !== undefined)
+        line[field === 'timestart' ? 'FLOW_START_MILLISECONDS' : 'FLOW_END_MILLISECONDS'] = timeMs;
     } else if (field === 'abstimestart' || field === 'abstimeend') {
       line[field === 'abstimestart' ? 'FLOW_START_MILLISECONDS' : 'FLOW_END_MILLISECONDS'] = millisecondsOf(show);
     } else if (field === 'sys_init_time') {
@@ -311,7 +314,8 @@ function flowSample(sample: PdmlNode): PartialLine {
   };
   const put = (key: string, name: string, from: readonly PdmlNode[] = sample.children) => {
     const node = findNode(from, name);
-    if (node !== undefined && line[key] === undefined) line[key] = /^[0-9]+$|^0x/.test(node.show) ? Number(node.show) : node.show;
+    if (node !== undefined && line[key] === undefined)
+      line[key] = /^[0-9]+$|^0x/.test(node.show) ? Number(node.show) : node.show;
   };
   put('FRAME_LENGTH', 'sflow_245.header.frame_length');
   put('IN_BYTES', 'sflow_245.header.frame_length');
@@ -361,7 +365,10 @@ function countersSample(sample: PdmlNode): PartialLine {
 }
 
 /** Keys of `expected` that `line` has otherwise, with both values. */
-export function differences(expected: PartialLine, line: PartialLine): Record<string, { tshark: unknown; ours: unknown }> {
+export function differences(
+  expected: PartialLine,
+  line: PartialLine,
+): Record<string, { tshark: unknown; ours: unknown }> {
   const found: Record<string, { tshark: unknown; ours: unknown }> = {};
   for (const [key, value] of Object.entries(expected)) {
     if (JSON.stringify(line[key]) !== JSON.stringify(value)) found[key] = { tshark: value, ours: line[key] };

@@ -75,9 +75,12 @@ export function planLine(layout: Layout, options: LineOptions): LineStep[] {
   return steps;
 }
 
+/** Shared: a Template may have thousands of fields. */
+const NONE: readonly never[] = [];
+
 function entryStep(entry: LayoutEntry, key: string, upscale: boolean): LineStep {
-  const none = { texts: [], value: undefined, length: 0, items: [] };
   if (entry.kind === 'element') return elementStep(entry.value, entry.positionSlot, entry.length, key);
+  const none = { texts: NONE, value: undefined, length: 0, items: NONE };
   if (entry.kind === 'array') {
     const items = entry.items.map((item, i) =>
       elementStep(item.value, item.positionSlot, item.length, i === 0 ? '' : ','),
@@ -116,5 +119,5 @@ const QUOTED: ReadonlySet<ElementValue> = new Set<ElementValue>(['string', 'hexa
 
 function elementStep(value: ElementValue, slot: number, length: number, key: string): LineStep {
   const quote = QUOTED.has(value) ? '"' : '';
-  return { kind: 'element', before: key + quote, after: quote, slot, texts: [], value, length, items: [] };
+  return { kind: 'element', before: key + quote, after: quote, slot, texts: NONE, value, length, items: NONE };
 }

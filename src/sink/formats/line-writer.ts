@@ -197,8 +197,7 @@ const ELEMENT_VALUES: readonly ElementValue[] = [
 
 /** Goes through the steps one by one: for layouts with few records, and where code generation is switched off. */
 export function interpretLine(steps: readonly LineStep[]): WriteLine {
-  const chunks = steps.map(({ before }) => eightOctetChunks(encoder.encode(before)));
-  const lengths = steps.map(({ before }) => encoder.encode(before).length);
+  const { chunks, firsts, lengths } = packedTexts(steps);
   return (out, octets, start, flow) => {
     const { words, times, names, bytes, view } = flow;
     let pos = start;
@@ -207,8 +206,9 @@ export function interpretLine(steps: readonly LineStep[]): WriteLine {
       const { kind, slot } = step;
       if (kind === 'optionalWord' && words[slot] === 0) continue;
       if (kind === 'optionalName' && names[slot] === '') continue;
-      const literal = chunks[i]!;
-      for (let j = 0; j < literal.length; j++) out.setFloat64(pos + 8 * j, literal[j]!);
+      const first = firsts[i]!;
+      const behind = firsts[i + 1]!;
+      for (let j = first; j < behind; j++) out.setFloat64(pos + 8 * (j - first), chunks[j]!);
       pos += lengths[i]!;
       switch (kind) {
         case 'octet':
@@ -328,6 +328,25 @@ function writeScaled(
   if (interval <= 1) return writeUnsigned64(out, pos, high, low);
   if (value <= Number.MAX_SAFE_INTEGER) return writeInteger(out, pos, value);
   return writeAscii(octets, pos, (((BigInt(high) << 32n) | BigInt(low)) * BigInt(interval)).toString());
+}
+
+/** What stands before all values, in one array: step `i` has chunks `firsts[i]` up to `firsts[i + 1]`. */
+function packedTexts(steps: readonly LineStep[]): { chunks: Float64Array; firsts: Uint32Array; lengths: Uint32Array } {
+  const octets = encoder.encode(steps.map(({ before }) => before).join(''));
+  const firsts = new Uint32Array(steps.length + 1);
+  const lengths = new Uint32Array(steps.length);
+  for (let i = 0; i < steps.length; i++) {
+    lengths[i] = Buffer.byteLength(steps[i]!.before);
+    firsts[i + 1] = firsts[i]! + Math.ceil(lengths[i]! / 8);
+  }
+  const padded = new Uint8Array(8 * firsts[steps.length]!).fill(0x20);
+  for (let i = 0, at = 0; i < steps.length; at += lengths[i]!, i++) {
+    padded.set(octets.subarray(at, at + lengths[i]!), 8 * firsts[i]!);
+  }
+  const view = new DataView(padded.buffer);
+  const chunks = new Float64Array(firsts[steps.length]!);
+  for (let i = 0; i < chunks.length; i++) chunks[i] = view.getFloat64(8 * i);
+  return { chunks, firsts, lengths };
 }
 
 /** Octets as the doubles with the same bits, filled up with spaces. */
