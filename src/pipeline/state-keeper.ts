@@ -1,3 +1,4 @@
+import { domainOptions } from '../normalize/flow-reader.ts';
 import type { Decoding } from './decoding.ts';
 import type { Log } from './log.ts';
 import type { StateFile } from './state-file.ts';
@@ -91,10 +92,11 @@ export class StateKeeper {
 function countChanges(decoding: Decoding): { templates: number; changes: number } {
   let templates = 0;
   let others = 0;
-  for (const { counters } of decoding.sessions.sessions()) {
+  for (const session of decoding.sessions.sessions()) {
+    const { counters } = session;
     templates += counters.templatesLearned + counters.templatesRedefined;
-    others +=
-      counters.templatesWithdrawn + counters.templatesExpired + counters.templatesEvicted + counters.optionsRecords;
+    others += counters.templatesWithdrawn + counters.templatesExpired + counters.templatesEvicted;
+    others += domainOptions(session)?.changes ?? 0;
   }
   return { templates, changes: templates + others };
 }

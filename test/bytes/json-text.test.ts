@@ -10,7 +10,7 @@ function writtenText(octets: Uint8Array): string {
   bytes.set(octets, 2);
   const end = writeJsonText(out, 5, bytes, 2, octets.length);
   expect(end - 5).toBeLessThanOrEqual(6 * octets.length);
-  return Buffer.from(out.subarray(5, end)).toString('utf8');
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(out.subarray(5, end));
 }
 
 /** Decoded as the Encoding Standard says, byte order mark kept, NULs at the end taken off; then quoted by JSON. */

@@ -192,6 +192,23 @@ describe('times', () => {
     });
   });
 
+  it('Viptela: the same where options tell a start that does not fit', () => {
+    const harness = new DecodingHarness();
+    harness.lines(message([optionsTemplateSet(257, [[149, 4]], [[160, 8]]), dataSet(257, joined(u32(1), u64(5000)))]));
+    const fields: Field[] = [
+      [1, 4],
+      [22, 4],
+      [21, 4],
+      [150, 4],
+      [151, 4],
+    ];
+    const record = joined(u32(1), u32(1000), u32(2000), u32(EXPORT_TIME - 60), u32(EXPORT_TIME - 30));
+    expect(harness.lines(message([templateSet(256, fields), dataSet(256, record)]))[0]).toMatchObject({
+      FLOW_START_MILLISECONDS: EXPORT_MS - 60_000,
+      FLOW_END_MILLISECONDS: EXPORT_MS - 30_000,
+    });
+  });
+
   it("NTP's next era, after 7 February 2036", () => {
     // 2036-02-07 06:28:16 UTC is second 0 of era 1; the export is 100 s later.
     const exportTime = 2_085_978_496 + 100;
@@ -490,4 +507,19 @@ it('names of an interface, VRF and application come from options and go with a n
   expect(first).not.toHaveProperty('EGRESS_VRF_NAME');
   for (const key of ['INPUT_INTERFACE_NAME', 'INGRESS_VRF_NAME', 'APPLICATION_NAME'])
     expect(second).not.toHaveProperty(key);
+  // Another Exporter with the same Template and no options: nothing of the first one's names.
+  const other = { address: '192.0.2.77' };
+  const learn = templateSet(256, [
+    [10, 4],
+    [14, 4],
+    [234, 4],
+    [235, 4],
+    [95, 4],
+    [1, 4],
+  ]);
+  const record = joined(u32(1), u32(2), u32(5), u32(6), hex('03000050'), u32(1));
+  harness.lines(message([dataSet(256, record)]));
+  const [foreign] = harness.lines(message([learn, dataSet(256, record)]), other);
+  expect(foreign).toMatchObject({ INPUT_SNMP: 1, OUTPUT_SNMP: 2 });
+  expect(Object.keys(foreign!).filter((key) => key.includes('NAME'))).toEqual([]);
 });

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { it } from 'vitest';
 import type { Template } from '../../src/decode/template.ts';
 import type { Flow, PlainRecord } from '../../src/flow/flow.ts';
 import { RECORD_TYPES } from '../../src/flow/layout.ts';
@@ -21,6 +22,12 @@ export const hasCorpora = existsSync(join(CORPORA, 'MANIFEST.tsv'));
 
 /** Whether a program that a comparison needs may not be absent. */
 export const requiresIntegration = process.env.FLOWRELAY_REQUIRE_INTEGRATION === '1';
+
+/** Stands for tests that cannot run here, and says so where everybody sees it. */
+export function skipVisibly(why: string): void {
+  console.log(`skipped: ${why}`);
+  it.skip(why, () => {});
+}
 
 /** One line of the catalogue. */
 export interface CataloguedCapture {

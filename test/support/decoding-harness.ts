@@ -22,6 +22,9 @@ export interface Sender {
 /** Arrival of messages that give none: the builders' export time. */
 export const ARRIVAL_MS = 1_700_000_000_000;
 
+/** Throws on what is no UTF-8: lines must be. */
+const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 const ALL_RECORDS: ReadonlySet<RecordType> = new Set(['flow', 'event', 'discard', 'counters', 'options']);
 
 /** A {@link Decoding} whose lines are kept. */
@@ -37,7 +40,7 @@ export class DecodingHarness {
     const codeGeneration = options.codeGeneration ?? true;
     const format = { names, fields: undefined, upscale, recordTypes: ALL_RECORDS, codeGeneration };
     this.writer = new FlowJson(format, (octets) => {
-      this.ready += Buffer.from(octets).toString('utf8');
+      this.ready += STRICT_UTF8.decode(octets);
     });
     this.decoding = new Decoding({ ...DEFAULT_DECODING_OPTIONS, ...options }, this.writer);
   }
