@@ -745,6 +745,15 @@ describe('Variable length', () => {
     expect(faultsOf(harness)).toEqual(['record_truncated 1']);
   });
 
+  it.each(['ff', 'ff00', 'ffff'])('%s as the last octets there are ends the set', (broken) => {
+    const harness = new DecodingHarness();
+    const octets = message([templateSet(256, NAME), dataSet(256, joined(u32(2), hex(broken)))]);
+    // At the very end of its buffer, then with octets behind it.
+    expect(survive(harness, [octets])).toEqual([]);
+    expect(survive(harness, [goodMessage(), octets])).toHaveLength(1);
+    expect(faultsOf(harness)).toEqual(['record_truncated 2']);
+  });
+
   it('a field in front may not take what the fixed fields behind it need', () => {
     const harness = new DecodingHarness();
     const fields: Field[] = [
