@@ -116,7 +116,7 @@ export function writeMilliseconds(out: DataView, pos: number, times: Float64Arra
   return writePadded8(out, pos + 5, value - upper * 100_000_000);
 }
 
-let lastUpper = -1;
+let lastUpper = Number.NaN;
 let lastUpperFirst = 0;
 let lastUpperDigit = 0;
 

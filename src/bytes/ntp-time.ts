@@ -1,6 +1,7 @@
 /** Seconds from 1900, where NTP's first era begins, to 1970. */
 const NTP_TO_UNIX_SECONDS = 2_208_988_800;
 const ERA_SECONDS = 4_294_967_296;
+const DAY_MS = 86_400_000;
 const HALF = 2_147_483_648n;
 
 /**
@@ -11,9 +12,11 @@ const HALF = 2_147_483_648n;
 export function ntpToUnixMs(high: number, low: number, exportMs: number): number {
   const ntpMs = (high - NTP_TO_UNIX_SECONDS) * 1000 + (low / 4294967296) * 1000;
   const distance = Math.abs(ntpMs - exportMs);
-  if (distance < 86_400_000) return ntpMs;
+  if (distance < DAY_MS) return ntpMs;
   const nextEraMs = ntpMs + ERA_SECONDS * 1000;
   const plainMs = high * 4294.967296 + low / 1e6;
+  // Zero is a time that was not told, but for the day on which the next era begins.
+  if (high === 0 && low === 0 && Math.abs(nextEraMs - exportMs) > DAY_MS) return 0;
   let best = ntpMs;
   let bestDistance = distance;
   if (Math.abs(nextEraMs - exportMs) < bestDistance) {
@@ -29,6 +32,7 @@ export function ntpToUnixMs(high: number, low: number, exportMs: number): number
  */
 export function ntpToUnixUnits(high: number, low: number, perSecond: bigint, exportMs: number): bigint {
   const ms = ntpToUnixMs(high, low, exportMs);
+  if (ms === 0) return 0n;
   const plainMs = high * 4294.967296 + low / 1e6;
   if (ms === plainMs) {
     const nanoseconds = (BigInt(high) << 32n) | BigInt(low);

@@ -229,7 +229,7 @@ export const OPTIONS = {
     minimum: 1000,
     maximum: 100_000_000,
     placeholder: 'N',
-    default: 1_000_000,
+    default: 500_000,
     description: 'Fields kept of all Templates together',
     commands: BOTH,
     isReloadable: true,

@@ -20,7 +20,7 @@ export interface SessionLimits {
 /** Limits that fit a few thousand Exporters and keep a flood of spoofed ones under 200 MB. */
 export const DEFAULT_SESSION_LIMITS: SessionLimits = {
   maxSessions: 16_384,
-  maxTemplateFields: 1_000_000,
+  maxTemplateFields: 500_000,
   exporterKey: 'address',
 };
 

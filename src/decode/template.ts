@@ -8,7 +8,7 @@ export const VARIABLE_LENGTH = 0xffff;
 export const FIRST_TEMPLATE_ID = 256;
 
 /** Fields a Template may have; real ones have under a hundred. */
-export const MAX_TEMPLATE_FIELDS = 2048;
+export const MAX_TEMPLATE_FIELDS = 512;
 
 const ENTERPRISE_BIT = 0x8000;
 

@@ -48,7 +48,7 @@ export const DEFAULT_DECODING_OPTIONS: DecodingOptions = {
   samplingOverride: 0,
   codeGeneration: true,
   maxSessions: 16_384,
-  maxTemplateFields: 1_000_000,
+  maxTemplateFields: 500_000,
   pendingOctets: 16 * 1024 * 1024,
   pendingSets: 16_384,
   pendingAgeMs: 1_860_000,

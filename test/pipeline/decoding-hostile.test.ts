@@ -644,11 +644,11 @@ describe('Templates', () => {
     expect(flow).toMatchObject({ SAMPLING_INTERVAL: 100, SAMPLING_ORIGIN: 'option' });
   });
 
-  it('with 2048 fields of one octet and more', () => {
+  it('with 512 fields of one octet and more', () => {
     const harness = new DecodingHarness();
-    const fields = Array.from({ length: 2049 }, (_, i): Field => [i % 250, 1]);
-    const most = fields.slice(0, 2048);
-    const records = Array.from({ length: 4 }, () => Uint8Array.from({ length: 2048 }, (_, i) => i));
+    const fields = Array.from({ length: 513 }, (_, i): Field => [i % 250, 1]);
+    const most = fields.slice(0, 512);
+    const records = Array.from({ length: 4 }, () => Uint8Array.from({ length: 512 }, (_, i) => i));
     expect(survive(harness, [message([templateSet(256, most), dataSet(256, ...records)])])).toHaveLength(4);
     expect(survive(harness, [message([templateSet(257, fields)])])).toEqual([]);
     expect(faultsOf(harness)).toEqual(['template_too_long 1']);
@@ -933,10 +933,10 @@ describe('Lists', () => {
     expect(performance.now() - started).toBeLessThan(1000);
   });
 
-  it('a record of 2048 times one element inside a list is quick', () => {
+  it('a record of 512 times one element inside a list is quick', () => {
     const harness = new DecodingHarness();
-    const fields = Array.from({ length: 2048 }, (): Field => [4, 1]);
-    const records = zeros(2048 * 4);
+    const fields = Array.from({ length: 512 }, (): Field => [4, 1]);
+    const records = zeros(512 * 4);
     const started = performance.now();
     const octets = message([
       templateSet(300, fields),

@@ -13,9 +13,8 @@ const DIRECTORY = join(ROOT, 'node_modules', `.state-attacks-${process.pid}`);
 const SCRIPT = join(DIRECTORY, 'state-attacks.mjs');
 /** STATE_SCALE=1 sends the millions; the usual run sends enough to reach the limits. */
 const SCALE = Number(process.env['STATE_SCALE'] ?? 0.005);
-/** What the limits together allow; a million fields of the longest Templates take the most. */
+/** What the limits together allow. */
 const MOST_MB = 300;
-const MOST_MB_OF_LONG_TEMPLATES = 500;
 
 beforeAll(async () => {
   await build({
@@ -58,8 +57,7 @@ describe('a real Exporter lives on and memory stays bounded', () => {
     if (process.env['STATE_SCALE'] !== undefined) console.log(name, JSON.stringify(result));
     expect(result).toMatchObject({ internalError: '', sums: true });
     expect(result.right).toBe(result.sent);
-    const most = name === 'longTemplates' ? MOST_MB_OF_LONG_TEMPLATES : MOST_MB;
-    expect(result.peakMb).toBeLessThan(most);
-    expect(result.endMb).toBeLessThan(most);
+    expect(result.peakMb).toBeLessThan(MOST_MB);
+    expect(result.endMb).toBeLessThan(MOST_MB);
   });
 });

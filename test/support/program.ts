@@ -21,8 +21,7 @@ export function buildProgram(): void {
     ...sources.filter((file) => file.isFile()).map((file) => statSync(join(file.parentPath, file.name)).mtimeMs),
   );
   if (newest <= built) return;
-  // Without the incremental state the entry point is written anew, so that its age tells.
-  execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', ROOT], { stdio: 'pipe' });
+  execFileSync('npm', ['run', '--silent', 'build'], { cwd: ROOT, stdio: 'pipe' });
 }
 
 /** What a run left behind. */

@@ -84,8 +84,8 @@ function address(i: number): string {
 }
 
 const random = new Random(1);
-const LONG_TEMPLATE = Array.from({ length: 2048 }, (_, i): Field => [i % 500, 1]);
-const LONG_RECORD = random.octets(2048);
+const LONG_TEMPLATE = Array.from({ length: 512 }, (_, i): Field => [i % 500, 1]);
+const LONG_RECORD = random.octets(512);
 
 /** The message at place `i` of each attack, and whom it pretends to come from. */
 const ATTACKS: Readonly<Record<string, (i: number) => void>> = {
@@ -117,7 +117,7 @@ const ATTACKS: Readonly<Record<string, (i: number) => void>> = {
   },
   /** Longest Templates, each with data, from Exporters that have proved themselves. */
   longTemplates: (i) => {
-    const fields = LONG_TEMPLATE.with(i % 2048, [501 + (i % 30_000), 1]);
+    const fields = LONG_TEMPLATE.with(i % 512, [501 + (i % 30_000), 1]);
     const octets = message([templateSet(256 + i, fields), dataSet(256 + i, LONG_RECORD)], { domain: i % 16 });
     send(octets, '203.0.113.66', 2055, START_MS + i);
   },
@@ -143,12 +143,12 @@ const ATTACKS: Readonly<Record<string, (i: number) => void>> = {
   },
   /** The longest Templates, redefined and used. */
   redefinedLong: (i) => {
-    const fields = LONG_TEMPLATE.with(i % 2048, [501 + (i % 30_000), 1]);
+    const fields = LONG_TEMPLATE.with(i % 512, [501 + (i % 30_000), 1]);
     send(message([templateSet(256, fields), dataSet(256, LONG_RECORD)]), '203.0.113.66', 2055, START_MS + i);
   },
   /** Options Templates, redefined and used. */
   redefinedOptions: (i) => {
-    const fields = LONG_TEMPLATE.with(i % 2048, [501 + (i % 30_000), 1]);
+    const fields = LONG_TEMPLATE.with(i % 512, [501 + (i % 30_000), 1]);
     const octets = message([optionsTemplateSet(256, [], fields), dataSet(256, LONG_RECORD)]);
     send(octets, '203.0.113.66', 2055, START_MS + i);
   },
