@@ -8,10 +8,17 @@ const ZERO = 0x30;
 
 /** Four digits with leading zeros, as one big-endian word. */
 const FOUR_DIGITS = new Uint32Array(10_000);
+/** The same without leading zeros, left-aligned; and how many digits. How many there are no branch can foresee. */
+const LEFT_ALIGNED = new Uint32Array(10_000);
+const DIGIT_COUNT = new Uint8Array(10_000);
 /** Two digits with leading zeros. */
 const TWO_DIGITS = new Uint16Array(100);
 for (let i = 0; i < 100; i++) TWO_DIGITS[i] = ((ZERO + Math.floor(i / 10)) << 8) | (ZERO + (i % 10));
-for (let i = 0; i < 10_000; i++) FOUR_DIGITS[i] = (TWO_DIGITS[Math.floor(i / 100)]! << 16) | TWO_DIGITS[i % 100]!;
+for (let i = 0; i < 10_000; i++) {
+  FOUR_DIGITS[i] = (TWO_DIGITS[Math.floor(i / 100)]! << 16) | TWO_DIGITS[i % 100]!;
+  DIGIT_COUNT[i] = i < 10 ? 1 : i < 100 ? 2 : i < 1000 ? 3 : 4;
+  LEFT_ALIGNED[i] = FOUR_DIGITS[i]! << (8 * (4 - DIGIT_COUNT[i]!));
+}
 
 /** An octet in decimal and a dot behind it, left-aligned in a big-endian word. */
 export const OCTET_DIGITS = new Uint32Array(256);
@@ -49,20 +56,8 @@ export function writeUnsigned32(out: DataView, pos: number, value: number): numb
 }
 
 function writeBelow10000(out: DataView, pos: number, value: number): number {
-  if (value < 100) {
-    if (value < 10) {
-      out.setUint8(pos, ZERO + value);
-      return pos + 1;
-    }
-    out.setUint16(pos, TWO_DIGITS[value]!);
-    return pos + 2;
-  }
-  if (value < 1000) {
-    out.setUint32(pos, FOUR_DIGITS[value]! << 8);
-    return pos + 3;
-  }
-  out.setUint32(pos, FOUR_DIGITS[value]!);
-  return pos + 4;
+  out.setUint32(pos, LEFT_ALIGNED[value]!);
+  return pos + DIGIT_COUNT[value]!;
 }
 
 /** Decimal of an unsigned 64-bit number given by its halves, every digit exact. */

@@ -61,6 +61,7 @@ function copySource(from: Origin, to: Origin): void {
 }
 
 interface LayoutWriter {
+  readonly isWanted: boolean;
   write: WriteLine;
   lines: number;
   isCompiled: boolean;
@@ -103,9 +104,9 @@ export class FlowJson implements RecordOutput {
 
   write(flow: Flow): void {
     const { layout } = flow;
-    if (!this.options.recordTypes.has(layout.recordType)) return;
     if (layout !== this.layout) this.select(layout);
     const writer = this.writer!;
+    if (!writer.isWanted) return;
     const { octets } = this;
     const start = this.begin(flow.origin, layout.recordType);
     let pos = writer.write(this.out, octets, start + this.prefix.length, flow);
@@ -156,7 +157,8 @@ export class FlowJson implements RecordOutput {
     this.layout = layout;
     let writer = this.writers.get(layout);
     if (writer === undefined) {
-      writer = { write: interpretLine(planLine(layout, this.options)), lines: 0, isCompiled: false };
+      const isWanted = this.options.recordTypes.has(layout.recordType);
+      writer = { isWanted, write: interpretLine(planLine(layout, this.options)), lines: 0, isCompiled: false };
       this.writers.set(layout, writer);
     }
     this.writer = writer;
