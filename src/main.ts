@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** Runs the command line. What a short `convert` does not need is not loaded: yargs alone takes as long as a small capture. */
 
+import { runConvert } from './cli/convert.ts';
 import { configurationOf } from './cli/options.ts';
 import { plainConvert } from './cli/plain-convert.ts';
 import { sayLine } from './cli/plain-line.ts';
@@ -10,14 +11,14 @@ const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
 // Standard input may still wait for its writer, and a write for its reader: neither is waited for. All else is written by now.
-process.exit(await run(process.argv.slice(2)));
+// No await at top level: with it the bundle falls into pieces, which take longer to load.
+void run(process.argv.slice(2)).then((code) => process.exit(code));
 
 async function run(words: readonly string[]): Promise<number> {
   try {
     const plain = plainConvert(words);
     if (plain !== undefined) {
       const { configuration } = configurationOf(plain.flags);
-      const { runConvert } = await import('./cli/convert.ts');
       return await runConvert(plain.files, configuration, plain.isVerbose);
     }
     const { runCommandLine } = await import('./cli/command-line.ts');

@@ -14,9 +14,15 @@ const DIGIT_COUNT = new Uint8Array(10_000);
 /** Two digits with leading zeros. */
 const TWO_DIGITS = new Uint16Array(100);
 for (let i = 0; i < 100; i++) TWO_DIGITS[i] = ((ZERO + Math.floor(i / 10)) << 8) | (ZERO + (i % 10));
-for (let i = 0; i < 10_000; i++) {
-  FOUR_DIGITS[i] = (TWO_DIGITS[Math.floor(i / 100)]! << 16) | TWO_DIGITS[i % 100]!;
-  DIGIT_COUNT[i] = i < 10 ? 1 : i < 100 ? 2 : i < 1000 ? 3 : 4;
+// Made at every start, so in few steps: the tables differ only below 1000.
+for (let high = 0, i = 0; high < 100; high++) {
+  const upper = TWO_DIGITS[high]! << 16;
+  for (let low = 0; low < 100; low++) FOUR_DIGITS[i++] = upper | TWO_DIGITS[low]!;
+}
+LEFT_ALIGNED.set(FOUR_DIGITS);
+DIGIT_COUNT.fill(4);
+for (let i = 0; i < 1000; i++) {
+  DIGIT_COUNT[i] = i < 10 ? 1 : i < 100 ? 2 : 3;
   LEFT_ALIGNED[i] = FOUR_DIGITS[i]! << (8 * (4 - DIGIT_COUNT[i]!));
 }
 

@@ -1,4 +1,4 @@
-import { writeSync } from 'node:fs';
+import { fstatSync, writeSync } from 'node:fs';
 import type { Configuration } from '../config/configuration.ts';
 import { type ConvertSummary, convert } from '../pipeline/convert.ts';
 import { sayLine } from './plain-line.ts';
@@ -11,8 +11,7 @@ export async function runConvert(
   isVerbose: boolean,
 ): Promise<number> {
   // A progress line among the lines themselves would spoil both.
-  const showsProgress =
-    process.stderr.isTTY === true && !(process.stdout.isTTY === true && writesToTerminal(configuration));
+  const showsProgress = isTerminal(2) && !(isTerminal(1) && writesToTerminal(configuration));
   let shownMs = 0;
   const clear = (): void => {
     if (shownMs > 0) writeSync(2, '\r\x1b[K');
@@ -41,6 +40,12 @@ export async function runConvert(
   if (isVerbose || isWorthSaying) sayLine(summaryLine(summary));
   if (stop.signal.aborted) return stop.exitCode();
   return summary.isComplete ? 0 : 1;
+}
+
+/** Asking `process.stderr` itself loads its streams, half of what a small capture takes. */
+function isTerminal(descriptor: 1 | 2): boolean {
+  if (!fstatSync(descriptor).isCharacterDevice()) return false;
+  return (descriptor === 1 ? process.stdout : process.stderr).isTTY === true;
 }
 
 function writesToTerminal({ json }: Configuration): boolean {

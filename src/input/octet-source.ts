@@ -4,11 +4,10 @@
  */
 
 import type { Stats } from 'node:fs';
-import { close, createReadStream, fstat, open, readSync } from 'node:fs';
+import { close, createReadStream, fstatSync, open, openSync, readSync, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { getSystemErrorMap, promisify } from 'node:util';
 import type { Gunzip } from 'node:zlib';
-import { createGunzip } from 'node:zlib';
 
 /** Octets asked of a plain file at once. */
 export const BLOCK_OCTETS = 1_048_576;
@@ -94,16 +93,13 @@ export class OctetSource {
 }
 
 /** Opens a path, or standard input for `-`, and reads its first octets. Gives the error, never rejects. */
-export async function openOctetSource(
-  path: string,
-  standardInput: Readable = process.stdin,
-): Promise<OctetSource | OctetSourceError> {
+export async function openOctetSource(path: string, standardInput?: Readable): Promise<OctetSource | OctetSourceError> {
   let descriptor = 0;
   try {
-    // Opened off this thread: opening a named pipe waits for its writer.
-    if (path !== '-') descriptor = await promisify(open)(path, 'r');
-    else if (standardInput !== process.stdin) descriptor = -1;
-    const stats: Stats | undefined = descriptor < 0 ? undefined : await promisify(fstat)(descriptor);
+    // Opening a named pipe waits for its writer, so that is done off this thread.
+    if (path !== '-') descriptor = statSync(path).isFile() ? openSync(path, 'r') : await promisify(open)(path, 'r');
+    else if (standardInput !== undefined && standardInput !== process.stdin) descriptor = -1;
+    const stats: Stats | undefined = descriptor < 0 ? undefined : fstatSync(descriptor);
     if (stats?.isDirectory()) {
       if (path !== '-') close(descriptor);
       return new OctetSourceError(path, 'EISDIR', 'is a directory');
@@ -111,13 +107,15 @@ export async function openOctetSource(
     const isFile = stats?.isFile() ?? false;
     let origin: Origin;
     if (isFile) origin = new PlainFile(path, descriptor);
-    else if (path === '-') origin = new StreamOrigin(path, standardInput);
+    else if (path === '-') origin = new StreamOrigin(path, standardInput ?? process.stdin);
     else origin = new StreamOrigin(path, createReadStream('', { fd: descriptor, highWaterMark: BLOCK_OCTETS }));
     const total = isFile ? (stats?.size ?? 0) : 0;
     let first = await readFirst(origin);
     const isGzip = first !== undefined && first.length >= 2 && first[0] === 0x1f && first[1] === 0x8b;
     if (isGzip) {
-      origin = new GunzipOrigin(path, origin, first);
+      // Not loaded at start: with the streams it is made of it takes as long as a small capture.
+      const { createGunzip } = await import('node:zlib');
+      origin = new GunzipOrigin(path, origin, first, createGunzip({ chunkSize: 262_144 }));
       first = await readFirst(origin);
     }
     if (first === undefined && origin.error !== undefined) {
@@ -258,11 +256,11 @@ class GunzipOrigin implements Origin {
   #isEnding = false;
   #wake: (() => void) | undefined;
 
-  constructor(path: string, packed: Origin, first: Uint8Array | undefined) {
+  constructor(path: string, packed: Origin, first: Uint8Array | undefined, gunzip: Gunzip) {
     this.#path = path;
     this.#packed = packed;
     this.#first = first;
-    this.#gunzip = createGunzip({ chunkSize: 262_144 });
+    this.#gunzip = gunzip;
     const wake = (): void => this.#wake?.();
     this.#gunzip.on('readable', wake);
     this.#gunzip.on('end', () => {
