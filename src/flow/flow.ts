@@ -45,7 +45,6 @@ type FieldProperties = { [Name in FieldNameOf<Exclude<FieldType, 'name'>>]: numb
  * (exact to 2^53, the halves lie in {@link Flow.words}); addresses of 6 and 16 octets and texts read as the position of
  * their octets in {@link Flow.bytes}. Which of them mean anything says {@link Flow.layout}.
  */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined below, from the one table
 export interface Flow extends FieldProperties {}
 
 /**
@@ -53,7 +52,7 @@ export interface Flow extends FieldProperties {}
  * the call it is handed over in. Its shape never changes: values lie in typed arrays at the `SLOT` of their field, so
  * that compiled readers and writers work on constant indices, and octets stay in the datagram.
  */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the accessors are defined below, from the one table
 export class Flow {
   /** Values, as {@link FieldType} says, then two words (position, length) for each element without a field. */
   readonly words = new Uint32Array(FIELD_WORDS + ELEMENT_WORDS);
