@@ -195,70 +195,111 @@ const ELEMENT_VALUES: readonly ElementValue[] = [
   'ntpNanoseconds',
 ];
 
+/** Kinds by number: a switch over small numbers is a jump, one over texts a row of comparisons. */
+const OCTET = 0;
+const WORD = 1;
+const OPTIONAL_WORD = 2;
+const LONG = 3;
+const SCALED_LONG = 4;
+const TIME = 5;
+const IPV4 = 6;
+const IPV6 = 7;
+const MAC = 8;
+const TEXT = 9;
+const APPLICATION = 10;
+const CHOICE = 11;
+const OPTIONAL_NAME = 12;
+const ELEMENT = 13;
+const ARRAY = 14;
+
+const KIND_NUMBER: Readonly<Record<LineStep['kind'], number>> = {
+  octet: OCTET,
+  word: WORD,
+  optionalWord: OPTIONAL_WORD,
+  long: LONG,
+  scaledLong: SCALED_LONG,
+  time: TIME,
+  ipv4: IPV4,
+  ipv6: IPV6,
+  mac: MAC,
+  text: TEXT,
+  application: APPLICATION,
+  choice: CHOICE,
+  optionalName: OPTIONAL_NAME,
+  element: ELEMENT,
+  array: ARRAY,
+};
+
 /** Goes through the steps one by one: for layouts with few records, and where code generation is switched off. */
 export function interpretLine(steps: readonly LineStep[]): WriteLine {
   const { chunks, firsts, lengths } = packedTexts(steps);
+  const kinds = Uint8Array.from(steps, ({ kind }) => KIND_NUMBER[kind]);
+  const slots = Uint16Array.from(steps, ({ slot }) => slot);
+  const afters = Uint8Array.from(steps, ({ after }) => (after === '' ? 0 : after.charCodeAt(0)));
   return (out, octets, start, flow) => {
     const { words, times, names, bytes, view } = flow;
     let pos = start;
-    for (let i = 0; i < steps.length; i++) {
-      const step = steps[i]!;
-      const { kind, slot } = step;
-      if (kind === 'optionalWord' && words[slot] === 0) continue;
-      if (kind === 'optionalName' && names[slot] === '') continue;
+    for (let i = 0; i < kinds.length; i++) {
+      const kind = kinds[i]!;
+      const slot = slots[i]!;
+      if (kind === OPTIONAL_WORD && words[slot] === 0) continue;
+      if (kind === OPTIONAL_NAME && names[slot] === '') continue;
       const first = firsts[i]!;
       const behind = firsts[i + 1]!;
       for (let j = first; j < behind; j++) out.setFloat64(pos + 8 * (j - first), chunks[j]!);
       pos += lengths[i]!;
       switch (kind) {
-        case 'octet':
-        case 'word':
-        case 'optionalWord':
+        case OCTET:
+          out.setUint32(pos, OCTET_DIGITS[words[slot]! & 255]!);
+          pos += OCTET_LENGTH[words[slot]! & 255]!;
+          break;
+        case WORD:
+        case OPTIONAL_WORD:
           pos = writeUnsigned32(out, pos, words[slot]!);
           break;
-        case 'long':
+        case LONG:
           pos = writeUnsigned64(out, pos, words[slot]!, words[slot + 1]!);
           break;
-        case 'scaledLong':
+        case SCALED_LONG:
           pos = writeScaled(out, octets, pos, words[slot]!, words[slot + 1]!, words[SLOT.samplingInterval]!);
           break;
-        case 'time':
+        case TIME:
           pos = writeMilliseconds(out, pos, times, slot);
           break;
-        case 'ipv4':
+        case IPV4:
           pos = writeIPv4Word(out, pos, words, slot);
           break;
-        case 'ipv6':
+        case IPV6:
           pos = writeIPv6(out, pos, view, words[slot]!);
           break;
-        case 'mac':
+        case MAC:
           pos = writeMac(out, pos, view, words[slot]!);
           break;
-        case 'text':
+        case TEXT:
           pos = writeJsonText(octets, pos, bytes, words[slot]!, words[slot + 1]!);
           break;
-        case 'application':
+        case APPLICATION:
           pos = writeApplication(out, pos, view, words[slot]!, words[slot + 1]!);
           break;
-        case 'choice':
-          pos = writeJsonString(octets, pos, step.texts[words[slot]!] ?? '');
+        case CHOICE:
+          pos = writeJsonString(octets, pos, steps[i]!.texts[words[slot]!] ?? '');
           break;
-        case 'optionalName':
+        case OPTIONAL_NAME:
           pos = writeJsonString(octets, pos, names[slot]!);
           break;
-        case 'element':
-          pos = interpretElement(out, octets, pos, flow, step);
+        case ELEMENT:
+          pos = interpretElement(out, octets, pos, flow, steps[i]!);
           break;
-        case 'array':
-          for (let j = 0; j < step.items.length; j++) {
-            const item = step.items[j]!;
+        case ARRAY:
+          for (const item of steps[i]!.items) {
             pos = writeAscii(octets, pos, item.before);
             pos = interpretElement(out, octets, pos, flow, item);
             pos = writeAscii(octets, pos, item.after);
           }
           break;
       }
-      if (step.after !== '') octets[pos++] = step.after.charCodeAt(0);
+      const after = afters[i]!;
+      if (after !== 0) octets[pos++] = after;
     }
     return pos;
   };
