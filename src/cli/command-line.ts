@@ -81,6 +81,32 @@ function commandsOf(words: readonly string[]) {
       },
     )
     .command(
+      'listen <endpoint..>',
+      "Receive flows from ntop's ZeroMQ feeds and write them as JSON lines",
+      (command) =>
+        addOptions(
+          command.positional('endpoint', {
+            type: 'string',
+            array: true,
+            demandOption: true,
+            description: 'tcp://HOST:PORT of a feed, or tcp://ADDRESS:PORTc to be called by feeds',
+          }),
+          'listen',
+        )
+          .example(
+            '$0 listen tcp://192.0.2.1:5556',
+            'Call a feed that waits to be called: nProbe, an agent, flowrelay --zmq',
+          )
+          .example('$0 listen tcp://*:5556c --json flows.json', 'Wait for the feeds of many hosts'),
+      async (flags) => {
+        const { runListen } = await import('./listen.ts');
+        exitCode = await runListen(
+          ([] as unknown[]).concat(flags['endpoint']).map((word) => showDash(word)),
+          flags,
+        );
+      },
+    )
+    .command(
       'replay <file>',
       'Send the datagrams of a capture again',
       (command) =>

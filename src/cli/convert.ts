@@ -3,6 +3,7 @@ import type { Configuration } from '../config/configuration.ts';
 import { type ConvertSummary, convert } from '../pipeline/convert.ts';
 import { sayLine } from './plain-line.ts';
 import { stopOnSignals } from './signals.ts';
+import { programVersion } from './version.ts';
 
 /** Runs `convert` and gives its exit code. */
 export async function runConvert(
@@ -18,6 +19,7 @@ export async function runConvert(
     shownMs = 0;
   };
   const observer = {
+    version: programVersion(),
     onProblem: (text: string) => {
       clear();
       sayLine(text);
@@ -48,8 +50,8 @@ function isTerminal(descriptor: 1 | 2): boolean {
   return (descriptor === 1 ? process.stdout : process.stderr).isTTY === true;
 }
 
-function writesToTerminal({ json }: Configuration): boolean {
-  return json.length === 0 || json.includes('-');
+function writesToTerminal({ json, zmq }: Configuration): boolean {
+  return (json.length === 0 && zmq.length === 0) || json.includes('-');
 }
 
 function summaryLine(summary: ConvertSummary): string {
@@ -63,6 +65,11 @@ function summaryLine(summary: ConvertSummary): string {
     `${counters.countersRecords} counters records`,
     `${summary.linesWritten} lines`,
   ];
+  const { feed } = summary;
+  if (feed !== undefined) {
+    parts.push(`${feed.flowsSent} flows sent in ${feed.messagesSent} messages`);
+    for (const [reason, flows] of feed.flowsDropped) parts.push(`${flows} flows not sent: ${reason}`);
+  }
   if (summary.messagesOther > 0) parts.push(`${summary.messagesOther} datagrams that are no flow export`);
   if (summary.filesWithProblems > 0) parts.push(`${summary.filesWithProblems} files with problems`);
   if (summary.setsWaiting > 0) parts.push(`${summary.setsWaiting} sets whose Template never came`);

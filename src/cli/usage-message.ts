@@ -26,7 +26,7 @@ export function usageMessage(message: string, words: readonly string[]): string 
     return `unknown option ${word}`;
   }
   if (message.startsWith('Not enough non-option arguments'))
-    return `${words[0]}: which file? See flowrelay ${words[0]} --help`;
+    return `${words[0]}: which ${words[0] === 'listen' ? 'endpoint' : 'file'}? See flowrelay ${words[0]} --help`;
   if (message.startsWith('Missing required argument'))
     return `${message.replace(/.*: /, '--')}: must be given, see flowrelay ${words[0]} --help`;
   return message.replaceAll('\n', ' ');

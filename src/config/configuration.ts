@@ -1,5 +1,5 @@
 /** The commands an option belongs to. */
-export type CommandName = 'collect' | 'convert' | 'replay' | 'ask';
+export type CommandName = 'collect' | 'convert' | 'listen' | 'replay' | 'ask';
 
 /** Kinds of line a sink may be asked for. */
 export const RECORD_KINDS = ['flow', 'event', 'discard', 'counters', 'options'] as const;
@@ -54,8 +54,38 @@ export interface Configuration {
   readonly status: string;
   /** Octets of receive buffer asked for each UDP socket. */
   readonly receiveBuffer: number;
+  /** Threads that share each UDP port. */
+  readonly workers: number;
   /** Octets that may wait for a slow reader of the lines. */
   readonly queueOctets: number;
+  /** ZeroMQ endpoints to publish at; empty for no feed. */
+  readonly zmq: readonly string[];
+  /** Whether endpoints are called, rather than bound. */
+  readonly zmqConnect: boolean;
+  /** Whether each flow goes to one endpoint, rather than to all. */
+  readonly zmqBalance: boolean;
+  /** What messages hold: what ntopng takes, or our own lines. */
+  readonly zmqPayload: 'ntopng' | 'ndjson';
+  /** Form of flows for ntopng. */
+  readonly zmqFormat: 'tlv' | 'json';
+  /** Keys of the JSON form. */
+  readonly zmqKeys: 'numeric' | 'named';
+  /** Form of the header of messages for ntopng: `1`, `2` or `3`. */
+  readonly zmqHeader: '1' | '2' | '3';
+  /** Whether payloads for ntopng are compressed where their header can say so. */
+  readonly zmqCompress: boolean;
+  /** Octets of flows in one message. */
+  readonly zmqBatch: number;
+  /** Public key of the collector in Z85 or hexadecimal, or `@` and a file that holds it; `''` for no encryption. */
+  readonly zmqEncryptionKey: string;
+  /** Secret key of `listen` in the same forms; `''` for none. */
+  readonly zmqEncryptionKeyPriv: string;
+  /** Messages kept for a subscriber that does not take them. */
+  readonly zmqHighWaterMark: number;
+  /** Which probe this is to ntopng; 0 for a number made of the host's name and the endpoints. */
+  readonly zmqSourceId: number;
+  /** Observation point given to all flows for ntopng; 0 for none. */
+  readonly zmqObservationPoint: number;
   /** How much is logged. */
   readonly logLevel: LogLevel;
 }
@@ -88,6 +118,8 @@ export interface OptionSchema extends ValueSchema {
 
 const COLLECT = ['collect'] as const;
 const BOTH = ['collect', 'convert'] as const;
+/** Commands whose flows leave by the same sinks. */
+const SINKS = ['collect', 'convert', 'listen'] as const;
 const MAX_OCTETS = 2 ** 40;
 
 /** Every option by its name on the command line and in files; in the environment it is `FLOWRELAY_` and the name in capitals. */
@@ -120,7 +152,7 @@ export const OPTIONS = {
     placeholder: 'FILE|-',
     default: [],
     description: 'Append lines to this file, - for standard output; may be repeated [default: -]',
-    commands: BOTH,
+    commands: SINKS,
     isReloadable: true,
   },
   names: {
@@ -128,7 +160,7 @@ export const OPTIONS = {
     enum: ['ntop', 'iana'],
     default: 'ntop',
     description: 'Whose names the JSON keys are',
-    commands: BOTH,
+    commands: SINKS,
     isReloadable: true,
   },
   fields: {
@@ -139,14 +171,14 @@ export const OPTIONS = {
     placeholder: 'KEY,KEY,…',
     default: [],
     description: 'Print only these keys [default: all]',
-    commands: BOTH,
+    commands: SINKS,
     isReloadable: true,
   },
   upscale: {
     type: 'boolean',
     default: false,
     description: 'Multiply octets and packets by the sampling rate',
-    commands: BOTH,
+    commands: SINKS,
     isReloadable: true,
   },
   records: {
@@ -156,7 +188,7 @@ export const OPTIONS = {
     placeholder: 'KIND,KIND,…',
     default: RECORD_KINDS,
     description: `Print only these kinds of line, of ${RECORD_KINDS.join(', ')} [default: all]`,
-    commands: BOTH,
+    commands: SINKS,
     isReloadable: true,
   },
   'ie-definitions': {
@@ -166,7 +198,7 @@ export const OPTIONS = {
     placeholder: 'DIR',
     default: [],
     description: 'Read further Information Element definitions from the JSON files here; may be repeated',
-    commands: BOTH,
+    commands: SINKS,
     isReloadable: true,
   },
   'exporter-templates': {
@@ -211,7 +243,7 @@ export const OPTIONS = {
     type: 'boolean',
     default: true,
     description: 'Generate code for each Template; slower without (--no-code-generation)',
-    commands: BOTH,
+    commands: SINKS,
     isReloadable: true,
   },
   'max-sessions': {
@@ -279,7 +311,7 @@ export const OPTIONS = {
     placeholder: 'HOST:PORT|off',
     default: '127.0.0.1:9155',
     description: 'Serve /metrics, /health, /exporters and /templates here',
-    commands: ['collect', 'ask'],
+    commands: ['collect', 'listen', 'ask'],
     isReloadable: false,
   },
   'receive-buffer': {
@@ -292,6 +324,16 @@ export const OPTIONS = {
     commands: COLLECT,
     isReloadable: false,
   },
+  workers: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 64,
+    placeholder: 'N',
+    default: 1,
+    description: 'Share each UDP port over N threads, each Exporter port on one of them; needs Node 22.12 or later',
+    commands: COLLECT,
+    isReloadable: false,
+  },
   'queue-octets': {
     type: 'integer',
     minimum: 1_048_576,
@@ -299,15 +341,145 @@ export const OPTIONS = {
     placeholder: 'OCTETS',
     default: 67_108_864,
     description: 'Octets of lines that may wait for a slow reader before lines are dropped',
-    commands: COLLECT,
+    commands: ['collect', 'listen'],
     isReloadable: true,
+  },
+  zmq: {
+    type: 'array',
+    splitsAtCommas: true,
+    items: {
+      type: 'string',
+      pattern: '^((tcp|zmq)://(\\[[0-9A-Fa-f:.]+\\]|[^:/\\[\\]\\s]+):[0-9]{1,5}c?|ipc://[^\\s]+)$',
+    },
+    expected: 'tcp://ADDRESS:PORT, tcp://ADDRESS:PORTc or ipc://PATH',
+    placeholder: 'ENDPOINT',
+    default: [],
+    description:
+      'Publish flows here for ntopng: tcp://*:5556 to be called, tcp://HOST:PORTc to call a collector that binds; may be repeated',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'zmq-connect': {
+    type: 'boolean',
+    default: false,
+    description: 'Call all ZeroMQ endpoints, as the trailing c does',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'zmq-balance': {
+    type: 'boolean',
+    default: false,
+    description: 'Give each flow to one ZeroMQ endpoint, chosen by its peers, rather than to all',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'zmq-payload': {
+    type: 'string',
+    enum: ['ntopng', 'ndjson'],
+    default: 'ntopng',
+    description: 'Send what ntopng takes, or the JSON lines',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'zmq-format': {
+    type: 'string',
+    enum: ['tlv', 'json'],
+    default: 'tlv',
+    description: 'Form of flows for ntopng; a stock ntopng 6 takes tlv alone',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'zmq-keys': {
+    type: 'string',
+    enum: ['numeric', 'named'],
+    default: 'numeric',
+    description: 'Keys of the json form for ntopng',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'zmq-header': {
+    type: 'string',
+    enum: ['1', '2', '3'],
+    default: '1',
+    description: 'Form of message headers for ntopng: 1 for all since 4.0, 2 since 5.4, 3 since 6.2',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'zmq-compress': {
+    type: 'boolean',
+    default: false,
+    description: 'Compress messages for ntopng; flows as tlv only with header 3',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'zmq-batch': {
+    type: 'integer',
+    minimum: 1024,
+    maximum: 131_072,
+    placeholder: 'OCTETS',
+    default: 32_000,
+    description: 'Octets of flows in one ZeroMQ message; ntopng 4 takes up to 32768',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'zmq-encryption-key': {
+    type: 'string',
+    pattern: '^(|@.+|[0-9A-Fa-f]{64}|[0-9A-Za-z.:+=^!/*?&<>()\\[\\]{}@%$#\\-]{40})$',
+    expected: 'a key of 40 characters of Z85 or 64 hexadecimal digits, or @FILE',
+    placeholder: 'KEY|@FILE',
+    default: '',
+    description:
+      'Encrypt for the collector with this public key (zmq-key.pub of ntopng); listen without --zmq: for these publishers',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'zmq-encryption-key-priv': {
+    type: 'string',
+    pattern: '^(|@.+|[0-9A-Fa-f]{64}|[0-9A-Za-z.:+=^!/*?&<>()\\[\\]{}@%$#\\-]{40})$',
+    expected: 'a key of 40 characters of Z85 or 64 hexadecimal digits, or @FILE',
+    placeholder: 'KEY|@FILE',
+    default: '',
+    description:
+      'Take feeds encrypted for this secret key, whose public key is in the log; a FILE that is not there is made',
+    commands: ['listen'],
+    isReloadable: false,
+  },
+  'zmq-high-water-mark': {
+    type: 'integer',
+    minimum: 1,
+    maximum: 1_000_000,
+    placeholder: 'MESSAGES',
+    default: 1000,
+    description: 'Messages kept for a ZeroMQ subscriber that does not take them',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'zmq-source-id': {
+    type: 'integer',
+    minimum: 0,
+    maximum: 4_294_967_295,
+    placeholder: 'N',
+    default: 0,
+    description: "Number of this probe at ntopng; 0 for one made of the host's name and the endpoints",
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'zmq-observation-point': {
+    type: 'integer',
+    minimum: 0,
+    maximum: 65_535,
+    placeholder: 'N',
+    default: 0,
+    description: 'Observation point of all flows for ntopng, which then shows no others; 0 for none',
+    commands: SINKS,
+    isReloadable: false,
   },
   'log-level': {
     type: 'string',
     enum: LOG_LEVELS,
     default: 'info',
     description: 'Log events of this weight and above',
-    commands: COLLECT,
+    commands: ['collect', 'listen'],
     isReloadable: true,
   },
 } as const satisfies Readonly<Record<string, OptionSchema>>;

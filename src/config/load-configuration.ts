@@ -81,13 +81,13 @@ export function camelCase(name: OptionName): keyof Configuration {
 /** What a pattern cannot say. */
 function checkMeaning(name: OptionName, value: unknown): string | undefined {
   const texts = Array.isArray(value) ? value : [value];
-  if (name === 'listen' || name === 'status') {
+  if (name === 'listen' || name === 'status' || name === 'zmq') {
     for (const text of texts) {
-      if (text !== 'off' && Number(/[0-9]+$/.exec(String(text))?.[0]) > 65535)
+      if (text !== 'off' && Number(/:([0-9]+)c?$/.exec(String(text))?.[1] ?? 0) > 65535)
         return `has no port up to 65535: ${text}`;
     }
   }
-  if (name === 'json' || name === 'listen') {
+  if (name === 'json' || name === 'listen' || name === 'zmq') {
     const twice = texts.find((text, at) => texts.indexOf(text) !== at);
     if (twice !== undefined) return `names ${twice} twice`;
   }

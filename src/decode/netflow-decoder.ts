@@ -79,6 +79,23 @@ export class NetflowDecoder {
     }
   }
 
+  /**
+   * Learns a Template of `session` that was heard elsewhere, and decodes what waits for it. It is not counted: whoever heard
+   * it has counted it.
+   */
+  adopt(session: Session, template: Template, nowMs: number): void {
+    const { counters } = session;
+    const { templatesLearned, templatesRedefined, templatesRefreshed } = counters;
+    const { templateCollisions } = this.sessions;
+    this.message.session = session;
+    this.message.arrivalMs = nowMs;
+    this.announce(template);
+    counters.templatesLearned = templatesLearned;
+    counters.templatesRedefined = templatesRedefined;
+    counters.templatesRefreshed = templatesRefreshed;
+    this.sessions.templateCollisions = templateCollisions;
+  }
+
   /** RFC 3954 section 5.1. The header's count is often wrong and not needed: set lengths say where the packet ends. */
   private decodeNetflow9(
     start: number,

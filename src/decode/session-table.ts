@@ -66,6 +66,15 @@ export class SessionTable {
     yield* this.established;
   }
 
+  /** Sessions but those that only other threads have heard. */
+  heard(): Session[] {
+    const heard: Session[] = [];
+    for (const session of this.sessions()) {
+      if (!session.isAdopted || session.counters.messagesReceived > 0) heard.push(session);
+    }
+    return heard;
+  }
+
   /** The session a message belongs to, made on first sight. `agentAddress` is `''` but for sFlow. */
   find(
     version: number,
@@ -198,6 +207,12 @@ export class SessionTable {
   /** Called once a message was decoded: sessions that decode are worth keeping. */
   messageDecoded(session: Session): void {
     if (session.isEstablished || session.counters.messagesDecoded < ESTABLISHED_AFTER) return;
+    this.establish(session);
+  }
+
+  /** Makes a session one of those that only others of their kind displace. */
+  establish(session: Session): void {
+    if (session.isEstablished || session.hasEnded) return;
     session.isEstablished = true;
     this.probation.delete(session);
     this.established.add(session);

@@ -70,6 +70,11 @@ export class Session {
   /** First and last message, Unix milliseconds. */
   readonly firstSeenMs: number;
   lastSeenMs: number;
+  /**
+   * Whether another thread, which hears this session, told about it: it is known here for its Templates only, until a
+   * message of it comes.
+   */
+  isAdopted = false;
   /** It was removed from its table; nothing it learns is of use any more. */
   hasEnded = false;
   /** Whether enough was decoded for spoofed sessions not to displace this one: see `SessionTable`. */

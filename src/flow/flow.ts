@@ -124,7 +124,7 @@ function accessor(field: FieldName, type: FieldType): PropertyDescriptor & ThisT
   }
 }
 
-/** A record that is no flow: an Options Data Record or an sFlow counters sample. Made anew for each, and the receiver's to keep. */
+/** A record that is no flow: an Options Data Record, an sFlow counters sample, or an interface's counters. Made anew for each, and the receiver's to keep. */
 export interface PlainRecord {
   readonly recordType: 'options' | 'counters';
   /** Valid during the call only. */

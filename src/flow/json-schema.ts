@@ -52,23 +52,40 @@ export function flowJsonSchema(names: SchemaNaming): JsonSchema {
   const originKeys = new Map(ORIGIN_KEYS.map((key) => [key.property, keyOf(key)]));
   const origin = (property: OriginKey['property']): string => originKeys.get(property)!;
   const fieldKeys = new Map(FIELDS.map((field) => [field.field, keyOf(field)]));
+  // What ntop's feeds say depends on the probe alone.
+  const fromNtopng: JsonSchema = { properties: { [origin('protocol')]: { const: 'ntopng' } } };
   const branches: Readonly<Record<RecordType, JsonSchema>> = {
     flow: { required: [fieldKeys.get('samplingOrigin')!] },
     event: {
-      properties: { [origin('protocol')]: { enum: ['NetFlow', 'IPFIX'] } },
-      required: [origin('templateId'), origin('observationDomainId')],
+      anyOf: [
+        {
+          properties: { [origin('protocol')]: { enum: ['NetFlow', 'IPFIX'] } },
+          required: [origin('templateId'), origin('observationDomainId')],
+        },
+        fromNtopng,
+      ],
     },
     discard: {
       properties: { [origin('protocol')]: { const: 'sFlow' } },
       required: [fieldKeys.get('forwardingStatus')!],
     },
     counters: {
-      properties: { [origin('protocol')]: { const: 'sFlow' } },
-      required: [fieldKeys.get('sourceIdType')!, fieldKeys.get('sourceIdIndex')!],
+      anyOf: [
+        {
+          properties: { [origin('protocol')]: { const: 'sFlow' } },
+          required: [fieldKeys.get('sourceIdType')!, fieldKeys.get('sourceIdIndex')!],
+        },
+        fromNtopng,
+      ],
     },
     options: {
-      properties: { [origin('protocol')]: { enum: ['NetFlow', 'IPFIX'] } },
-      required: [origin('templateId'), origin('observationDomainId')],
+      anyOf: [
+        {
+          properties: { [origin('protocol')]: { enum: ['NetFlow', 'IPFIX'] } },
+          required: [origin('templateId'), origin('observationDomainId')],
+        },
+        fromNtopng,
+      ],
     },
   };
   return {
@@ -105,6 +122,10 @@ export function flowJsonSchema(names: SchemaNaming): JsonSchema {
             properties: { [origin('protocol')]: { const: 'sFlow' }, [origin('version')]: { const: 5 } },
             required: [origin('subAgentId'), origin('sequenceNumber')],
             not: { required: [origin('templateId')] },
+          },
+          {
+            properties: { [origin('protocol')]: { const: 'ntopng' }, [origin('version')]: { enum: [0, 1, 2, 3] } },
+            not: { anyOf: [{ required: [origin('templateId')] }, { required: [origin('agentAddress')] }] },
           },
         ],
       },
@@ -170,7 +191,7 @@ function typeSchema({ type, role, choices }: Field): JsonSchema {
 
 function originSchema({ property, type, meaning }: OriginKey): JsonSchema {
   const description = meaning;
-  if (property === 'protocol') return { enum: ['NetFlow', 'IPFIX', 'sFlow'], description };
+  if (property === 'protocol') return { enum: ['NetFlow', 'IPFIX', 'sFlow', 'ntopng'], description };
   if (property === 'agentAddress') return { anyOf: [IPV4, IPV6], description };
   if (type === 'text') return { type: 'string', description };
   if (type === 'time') return { type: 'integer', description };

@@ -1,5 +1,5 @@
 /** Export protocols, as lines name them. */
-export type ExportProtocol = 'NetFlow' | 'IPFIX' | 'sFlow';
+export type ExportProtocol = 'NetFlow' | 'IPFIX' | 'sFlow' | 'ntopng';
 
 /**
  * Where the records of a datagram come from: what every line says besides the flow. One object lives as long as the decoder
@@ -9,13 +9,13 @@ export class Origin {
   /** Grows whenever anything below has changed. */
   serial = 0;
   protocol: ExportProtocol = 'NetFlow';
-  /** Version of the export protocol: 1, 5, 7, 9, 10 (IPFIX); 5 for sFlow. */
+  /** Version of the export protocol: 1, 5, 7, 9, 10 (IPFIX); 5 for sFlow, 0 to 3 for the headers of ntop's feeds. */
   version = 0;
   /** Address the datagram came from, IPv4 or IPv6 text. */
   exporterAddress = '';
   /** Port the datagram came from. */
   exporterPort = 0;
-  /** Observation Domain ID (IPFIX) or Source ID (NetFlow v9); -1 where the protocol has none. */
+  /** Observation Domain ID (IPFIX), Source ID (NetFlow v9) or source id (ntop's feeds); -1 where the protocol has none. */
   observationDomainId = -1;
   /** Engine type of NetFlow v5; -1 elsewhere. */
   engineType = -1;
@@ -63,21 +63,21 @@ export const ORIGIN_KEYS: readonly OriginKey[] = [
     ntop: 'EXPORT_PROTOCOL',
     iana: 'exportProtocol',
     type: 'text',
-    meaning: 'NetFlow, IPFIX or sFlow',
+    meaning: "NetFlow, IPFIX, sFlow, or ntopng for ntop's ZeroMQ feeds",
   },
   {
     property: 'version',
     ntop: 'EXPORT_PROTOCOL_VERSION',
     iana: 'exportProtocolVersion',
     type: 'number',
-    meaning: 'its version',
+    meaning: 'its version; form of the header for ntopng',
   },
   {
     property: 'observationDomainId',
     ntop: 'OBSERVATION_DOMAIN_ID',
     iana: 'observationDomainId',
     type: 'number',
-    meaning: 'Observation Domain ID, or Source ID of NetFlow v9',
+    meaning: 'Observation Domain ID, Source ID of NetFlow v9, or source id of ntopng',
   },
   {
     property: 'engineType',

@@ -9,9 +9,14 @@ const COLUMN_DROPS = 12;
 
 /**
  * Inode of this process's UDP socket bound to `port`, which is its name in `/proc`; undefined where there is no `/proc`, or where
- * two sockets of this process share the port and `address` does not tell them apart.
+ * two sockets of this process share the port and `address` does not tell them apart. Those in `before` are not looked at.
  */
-export function findSocketInode(family: 'udp4' | 'udp6', address: string, port: number): string | undefined {
+export function findSocketInode(
+  family: 'udp4' | 'udp6',
+  address: string,
+  port: number,
+  before?: ReadonlySet<string>,
+): string | undefined {
   const own = ownSocketInodes();
   const endsWithPort = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   const wanted = family === 'udp4' ? hexOfIPv4(address) : address === '::' ? '0'.repeat(32) : '';
@@ -20,7 +25,7 @@ export function findSocketInode(family: 'udp4' | 'udp6', address: string, port: 
   for (const columns of socketRows(family)) {
     const local = columns[COLUMN_LOCAL_ADDRESS] ?? '';
     const inode = columns[COLUMN_INODE] ?? '';
-    if (!local.endsWith(endsWithPort) || !own.has(inode)) continue;
+    if (!local.endsWith(endsWithPort) || !own.has(inode) || before?.has(inode) === true) continue;
     if (wanted !== '' && local === wanted + endsWithPort) return inode;
     isAmbiguous = found !== undefined;
     found = inode;
@@ -50,7 +55,8 @@ function socketRows(family: 'udp4' | 'udp6'): string[][] {
   }
 }
 
-function ownSocketInodes(): Set<string> {
+/** Inodes of all sockets of this process now; none where there is no `/proc`. */
+export function ownSocketInodes(): Set<string> {
   const inodes = new Set<string>();
   let names: string[] = [];
   try {

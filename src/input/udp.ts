@@ -1,9 +1,9 @@
 /** Datagrams from the network: one UDP socket. */
 
-import type { RemoteInfo, Socket } from 'node:dgram';
+import type { RemoteInfo, Socket, SocketOptions } from 'node:dgram';
 import { createSocket } from 'node:dgram';
 import { isIP } from 'node:net';
-import { findSocketInode, readKernelDrops } from './kernel-drops.ts';
+import { findSocketInode, ownSocketInodes, readKernelDrops } from './kernel-drops.ts';
 import { listenAddressFault, listenError, plainAddress } from './listen-error.ts';
 
 /** Octets asked of the kernel as receive buffer when nothing else is said: some seconds of a busy exporter. */
@@ -20,6 +20,11 @@ export interface UdpInputOptions {
   readonly port: number;
   /** Octets of receive buffer to ask for; {@link DEFAULT_RECEIVE_BUFFER_OCTETS} if left out. */
   readonly receiveBufferOctets?: number;
+  /**
+   * Whether other sockets that say the same may have this port too: the kernel spreads senders over them by address and
+   * port. Needs Node 22.12; one such socket of a process is opened after the other.
+   */
+  readonly sharesPort?: boolean;
   /** Called for every datagram. */
   readonly onDatagram: UdpDatagramHandler;
   /** Called for errors of the socket after it was opened; it goes on listening where the system lets it. */
@@ -99,10 +104,15 @@ export class UdpInput {
 
   #bind(address: string, port: number): Promise<void> {
     this.#family = isIP(address) === 6 ? 'udp6' : 'udp4';
-    const socket = createSocket({
+    const { sharesPort = false } = this.#options;
+    // Sockets of one port look alike in /proc: this one is the one that was not there before.
+    const before = sharesPort ? ownSocketInodes() : undefined;
+    const options: SocketOptions & { readonly reusePort: boolean } = {
       type: this.#family,
       recvBufferSize: this.#options.receiveBufferOctets ?? DEFAULT_RECEIVE_BUFFER_OCTETS,
-    });
+      reusePort: sharesPort,
+    };
+    const socket = createSocket(options);
     return new Promise<void>((resolve, reject) => {
       const onOpenError = (error: Error): void => {
         socket.close();
@@ -121,7 +131,7 @@ export class UdpInput {
         this.address = bound.address;
         this.port = bound.port;
         this.receiveBufferOctets = socket.getRecvBufferSize();
-        this.#inode = findSocketInode(this.#family, bound.address, bound.port);
+        this.#inode = findSocketInode(this.#family, bound.address, bound.port, before);
         this.readKernelDrops();
         resolve();
       });

@@ -10,7 +10,7 @@ export interface StatusBody {
 }
 
 /** Makes the body for a path, asked for with `query`. */
-export type StatusPage = (query: URLSearchParams) => StatusBody;
+export type StatusPage = (query: URLSearchParams) => StatusBody | Promise<StatusBody>;
 
 /** Where to serve what. */
 export interface StatusOptions {
@@ -55,7 +55,7 @@ export class StatusServer {
         requestTimeout: IDLE_TIMEOUT_MS,
         keepAliveTimeout: 5000,
       },
-      (request, response) => answer(request, response, pages),
+      (request, response) => void answer(request, response, pages),
     );
     server.maxConnections = MAX_CONNECTIONS;
     server.timeout = IDLE_TIMEOUT_MS;
@@ -88,7 +88,11 @@ export class StatusServer {
   }
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, pages: ReadonlyMap<string, StatusPage>): void {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  pages: ReadonlyMap<string, StatusPage>,
+): Promise<void> {
   // A request body is of no use here: it is read away, never kept.
   request.resume();
   const [path = '', query = ''] = (request.url ?? '').split('?', 2);
@@ -101,7 +105,7 @@ function answer(request: IncomingMessage, response: ServerResponse, pages: Reado
   } else {
     let body: StatusBody;
     try {
-      body = page(new URLSearchParams(query));
+      body = await page(new URLSearchParams(query));
     } catch (error) {
       send(response, 500, jsonBody({ error: String(error) }), request.method);
       return;

@@ -27,13 +27,18 @@ export function saveOptions(options: DomainOptions): SavedOptions {
 /** The options again, their memory taken from `budget`. */
 export function restoreOptions(saved: SavedOptions, budget: OptionBudget): DomainOptions {
   const options = new DomainOptions(budget);
+  addOptions(options, saved);
+  return options;
+}
+
+/** Adds what was saved to what is known; where both say something, what was saved counts. */
+export function addOptions(options: DomainOptions, saved: SavedOptions): void {
   for (const [id, interval] of saved.samplers) options.samplers.set(id, interval);
   for (const [index, interval] of saved.interfaceSampling) options.interfaceSampling.set(index, interval);
   for (const [index, name] of saved.interfaceNames) options.interfaceNames.set(index, name);
   for (const [id, name] of saved.applicationNames) options.applicationNames.set(id, name);
   for (const [id, name] of saved.vrfNames) options.vrfNames.set(id, name);
-  options.samplingInterval = saved.samplingInterval;
-  options.systemInitTimeMs = saved.systemInitTimeMs;
-  options.changes = 1;
-  return options;
+  if (saved.samplingInterval > 0) options.samplingInterval = saved.samplingInterval;
+  if (saved.systemInitTimeMs > 0) options.systemInitTimeMs = saved.systemInitTimeMs;
+  options.changes++;
 }

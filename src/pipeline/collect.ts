@@ -1,24 +1,51 @@
 /** Datagrams from the network to lines: listeners, one decoder, sinks, the status page and saved state. */
 
 import type { Configuration } from '../config/configuration.ts';
-import { StatusServer } from '../metrics/status.ts';
-import type { NdjsonEvent } from '../sink/ndjson.ts';
+import { type StatusPage, StatusServer } from '../metrics/status.ts';
+import type { FeedStatus } from '../sink/formats/ntopng-topics.ts';
+import type { NdjsonEvent, WriteTurns } from '../sink/ndjson.ts';
+import type { ZmqEvent } from '../sink/zmq-publisher.ts';
 import { Decoding } from './decoding.ts';
 import { decodingOptionsOf } from './decoding-options.ts';
 import { ExporterTotals } from './exporter-totals.ts';
+import { feedStatus } from './feed-status.ts';
 import { DEFAULT_LISTEN, formatHostPort, parseHostPort, parseListenUrl } from './listen-url.ts';
-import { type Listener, openListener } from './listener.ts';
+import { type Listener, type ListenerStatus, openListener } from './listener.ts';
 import type { Log } from './log.ts';
 import { Output, type OutputOptions } from './output.ts';
 import { StateFile } from './state-file.ts';
 import { StateKeeper } from './state-keeper.ts';
-import { statusPages } from './status-pages.ts';
+import { publisherStatus, statusPages } from './status-pages.ts';
 
 const FLUSH_INTERVAL_MS = 200;
+/** Octets of messages that may wait for ZeroMQ to take them. */
+const FEED_QUEUE_OCTETS = 16_777_216;
 const TICK_MS = 1000;
 const TOTALS_INTERVAL_MS = 5000;
 /** Exporters announced in the log; further ones are only counted. */
 const MAX_EXPORTERS_LOGGED = 16_384;
+
+/** Options that a reload leaves as they were. */
+const RESTART_OPTIONS = [
+  'listen',
+  'status',
+  'stateDir',
+  'receiveBuffer',
+  'workers',
+  'zmq',
+  'zmqConnect',
+  'zmqBalance',
+  'zmqPayload',
+  'zmqFormat',
+  'zmqKeys',
+  'zmqHeader',
+  'zmqCompress',
+  'zmqBatch',
+  'zmqEncryptionKey',
+  'zmqHighWaterMark',
+  'zmqSourceId',
+  'zmqObservationPoint',
+] as const satisfies readonly (keyof Configuration)[];
 
 /** What a collector needs besides its configuration. */
 export interface CollectOptions {
@@ -29,6 +56,20 @@ export interface CollectOptions {
   readonly isStatusAsked: boolean;
   /** Called once when nobody reads the lines any more. */
   readonly onReaderGone: () => void;
+  /** Where this is one thread of several: how they take turns at standard output and pipes. */
+  readonly turns?: WriteTurns;
+}
+
+/** What a collector has done. */
+export interface CollectTotals {
+  readonly messages: number;
+  readonly messagesDiscarded: number;
+  readonly flows: number;
+  readonly optionsRecords: number;
+  readonly countersRecords: number;
+  readonly linesWritten: number;
+  readonly linesDropped: number;
+  readonly kernelDrops: number;
 }
 
 /** A collector at work. */
@@ -45,6 +86,15 @@ export interface RunningCollect {
 
 /** Starts collecting. Rejects with one clear error, and leaves nothing open, where something cannot be opened. */
 export async function startCollect(configuration: Configuration, options: CollectOptions): Promise<RunningCollect> {
+  if (configuration.workers > 1) {
+    const { startThreads } = await import('./collect-threads.ts');
+    return startThreads(configuration, options);
+  }
+  return startCollector(configuration, options);
+}
+
+/** Starts a collector in this thread. */
+export async function startCollector(configuration: Configuration, options: CollectOptions): Promise<Collector> {
   const collector = new Collector(configuration, options);
   try {
     await collector.start();
@@ -55,7 +105,8 @@ export async function startCollect(configuration: Configuration, options: Collec
   return collector;
 }
 
-class Collector implements RunningCollect {
+/** One decoder and what feeds and empties it. */
+export class Collector implements RunningCollect {
   decoding: Decoding;
   output: Output;
   readonly totals = new ExporterTotals();
@@ -110,9 +161,18 @@ class Collector implements RunningCollect {
 
   async start(): Promise<void> {
     const { listen, receiveBuffer } = this.#configuration;
-    this.#state?.restore(this.decoding);
+    await this.#state?.restore(this.decoding);
+    await this.output.openFeed(this.#configuration, {
+      delivery: 'drop',
+      queueOctets: FEED_QUEUE_OCTETS,
+      version: this.version,
+      status: () => this.#feedStatus(),
+      onEvent: (event) => this.#onFeedEvent(event),
+    });
     for (const url of listen.length === 0 ? [DEFAULT_LISTEN] : listen) {
-      this.#listeners.push(await openListener(parseListenUrl(url), receiveBuffer, this));
+      this.#listeners.push(
+        await openListener(parseListenUrl(url), receiveBuffer, this, this.#options.turns !== undefined),
+      );
     }
     await this.#openStatus();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -120,10 +180,14 @@ class Collector implements RunningCollect {
       version: this.version,
       listeners: this.listeners,
       sinks: this.output.sinks.map(({ path }) => path),
+      ...(this.output.feed !== undefined && {
+        zmq: this.output.feed.publishers.map(({ endpoint }) => endpoint),
+        zmqSourceId: this.output.feed.sourceId,
+      }),
       status: this.status ?? 'off',
       ...(this.#configuration.stateDir !== '' && { stateDir: this.#configuration.stateDir }),
     });
-    this.#sayBuffers();
+    sayBuffers(this.#log, this.listenerStatus());
   }
 
   /** Lets go of whatever is open. */
@@ -136,9 +200,7 @@ class Collector implements RunningCollect {
 
   async reload(configuration: Configuration): Promise<void> {
     const before = this.#configuration;
-    const needRestart = (['listen', 'status', 'stateDir', 'receiveBuffer'] as const).filter(
-      (name) => JSON.stringify(before[name]) !== JSON.stringify(configuration[name]),
-    );
+    const needRestart = changedRestartOptions(before, configuration);
     // Definitions may have changed in their files, whose names stay the same.
     const isDecodingChanged =
       JSON.stringify(decodingOptionsOf(before)) !== JSON.stringify(decodingOptionsOf(configuration)) ||
@@ -161,6 +223,16 @@ class Collector implements RunningCollect {
 
   async stop(reason: string): Promise<void> {
     if (this.#isStopping) return;
+    const totals = await this.finish();
+    const { feed } = this.output;
+    logStopped(this.#log, reason, this.startedMs, {
+      ...totals,
+      ...(feed !== undefined && { zmq: feed.publishers.map(publisherStatus) }),
+    });
+  }
+
+  /** Stops listening, saves state, writes what is left, and gives what was done. */
+  async finish(): Promise<CollectTotals> {
     this.#isStopping = true;
     clearInterval(this.#timer);
     await Promise.all(this.#listeners.map((listener) => listener.close()));
@@ -178,9 +250,7 @@ class Collector implements RunningCollect {
       sums.counters += counters.countersRecords;
     }
     const { sinks } = this.output;
-    this.#log.write('info', 'stopped', `stopped (${reason}) after ${sums.flows} flows of ${sums.messages} messages`, {
-      reason,
-      seconds: Math.round((Date.now() - this.startedMs) / 1000),
+    return {
       messages: sums.messages,
       messagesDiscarded: sums.discarded,
       flows: sums.flows,
@@ -189,7 +259,7 @@ class Collector implements RunningCollect {
       linesWritten: sinks.reduce((sum, sink) => sum + sink.linesWritten, 0),
       linesDropped: sinks.reduce((sum, sink) => sum + sink.linesDropped, 0),
       kernelDrops: this.listenerStatus().reduce((sum, { kernelDrops }) => sum + (kernelDrops ?? 0), 0),
-    });
+    };
   }
 
   onDatagram(octets: Uint8Array, address: string, port: number): void {
@@ -259,6 +329,7 @@ class Collector implements RunningCollect {
       queueOctets: configuration.queueOctets,
       flushIntervalMs: FLUSH_INTERVAL_MS,
       onEvent: (event) => this.#onSinkEvent(event),
+      ...(this.#options.turns !== undefined && { turns: this.#options.turns }),
     };
   }
 
@@ -292,33 +363,47 @@ class Collector implements RunningCollect {
     }
   }
 
-  async #openStatus(): Promise<void> {
-    const { status } = this.#configuration;
-    if (status === 'off') return;
-    const { address, port } = parseHostPort(status);
-    try {
-      this.#statusServer = await StatusServer.open({ host: address, port, pages: statusPages(this) });
-    } catch (error) {
-      if (this.#options.isStatusAsked) throw error;
-      this.#log.write(
-        'warning',
-        'status_off',
-        `${(error as Error).message}; going on without the status page (--status HOST:PORT moves it)`,
-      );
+  #feedStatus(): FeedStatus {
+    const drops = this.listenerStatus().reduce((sum, { kernelDrops }) => sum + (kernelDrops ?? 0), 0);
+    const port = Number(/[0-9]+$/.exec(this.listeners[0] ?? '')?.[0] ?? 0);
+    return feedStatus(this.totals, this.decoding, drops, port);
+  }
+
+  #onFeedEvent(event: ZmqEvent): void {
+    const { endpoint } = event;
+    switch (event.kind) {
+      case 'subscriber_present':
+        this.#log.write('info', `zmq_${event.kind}`, `somebody takes flows at ${endpoint}`, { endpoint });
+        break;
+      case 'subscriber_gone':
+        this.#log.write('warning', `zmq_${event.kind}`, `nobody takes flows at ${endpoint} any more`, { endpoint });
+        break;
+      case 'handshake_refused':
+        this.#log.write('error', `zmq_${event.kind}`, `${endpoint}: connection refused: ${event.reason}`, {
+          endpoint,
+          reason: event.reason,
+        });
+        break;
+      case 'drops_began':
+        this.#log.write('warning', `zmq_${event.kind}`, `${endpoint} is read too slowly: messages are dropped`, {
+          endpoint,
+        });
+        break;
+      default:
+        this.#log.write(
+          'warning',
+          `zmq_${event.kind}`,
+          `${event.messagesDropped} messages for ${endpoint} were dropped`,
+          {
+            endpoint,
+            messagesDropped: event.messagesDropped,
+          },
+        );
     }
   }
 
-  #sayBuffers(): void {
-    for (const { listener, receiveBufferAsked, receiveBufferGot } of this.listenerStatus()) {
-      if (receiveBufferAsked === undefined || receiveBufferGot === undefined || receiveBufferGot >= receiveBufferAsked)
-        continue;
-      this.#log.write(
-        'warning',
-        'receive_buffer_small',
-        `${listener} got ${receiveBufferGot} octets of receive buffer, not ${receiveBufferAsked}: bursts may be lost; raise the limit with: sysctl -w net.core.rmem_max=${receiveBufferAsked}`,
-        { listener, asked: receiveBufferAsked, got: receiveBufferGot },
-      );
-    }
+  async #openStatus(): Promise<void> {
+    this.#statusServer = await openStatusServer(this.#configuration.status, statusPages(this), this.#options);
   }
 
   #tick(): void {
@@ -367,6 +452,60 @@ class Collector implements RunningCollect {
       { internalErrors },
     );
     this.#internalErrorsLogged = internalErrors;
+  }
+}
+
+/** Serves the pages at `status`. Undefined where that is `off`, or the port is taken and was not asked for. */
+export async function openStatusServer(
+  status: string,
+  pages: ReadonlyMap<string, StatusPage>,
+  { isStatusAsked, log }: CollectOptions,
+): Promise<StatusServer | undefined> {
+  if (status === 'off') return undefined;
+  const { address, port } = parseHostPort(status);
+  try {
+    return await StatusServer.open({ host: address, port, pages });
+  } catch (error) {
+    if (isStatusAsked) throw error;
+    log.write(
+      'warning',
+      'status_off',
+      `${(error as Error).message}; going on without the status page (--status HOST:PORT moves it)`,
+    );
+    return undefined;
+  }
+}
+
+/** What differs of what a reload leaves as it was. */
+export function changedRestartOptions(before: Configuration, after: Configuration): (keyof Configuration)[] {
+  return RESTART_OPTIONS.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
+}
+
+/** The last line of the log. */
+export function logStopped(
+  log: Log,
+  reason: string,
+  startedMs: number,
+  totals: Pick<CollectTotals, 'flows' | 'messages'>,
+): void {
+  log.write('info', 'stopped', `stopped (${reason}) after ${totals.flows} flows of ${totals.messages} messages`, {
+    reason,
+    seconds: Math.round((Date.now() - startedMs) / 1000),
+    ...totals,
+  });
+}
+
+/** Says which sockets got less receive buffer than asked, and what to do about it. */
+export function sayBuffers(log: Log, listeners: readonly ListenerStatus[]): void {
+  for (const { listener, receiveBufferAsked, receiveBufferGot } of listeners) {
+    if (receiveBufferAsked === undefined || receiveBufferGot === undefined || receiveBufferGot >= receiveBufferAsked)
+      continue;
+    log.write(
+      'warning',
+      'receive_buffer_small',
+      `${listener} got ${receiveBufferGot} octets of receive buffer, not ${receiveBufferAsked}: bursts may be lost; raise the limit with: sysctl -w net.core.rmem_max=${receiveBufferAsked}`,
+      { listener, asked: receiveBufferAsked, got: receiveBufferGot },
+    );
   }
 }
 

@@ -7,14 +7,19 @@ import { DatagramExtractor } from '../input/datagram-extractor.ts';
 import { type IpfixFileOutcome, IpfixFileReader } from '../input/ipfix-file.ts';
 import { type OctetSource, OctetSourceError, openOctetSource } from '../input/octet-source.ts';
 import { DECODE_FAULTS, type DecodeCounters } from '../metrics/decode-counters.ts';
+import { ZMQ_DROP_REASONS, type ZmqPublisher } from '../sink/zmq-publisher.ts';
 import { Decoding } from './decoding.ts';
 import { decodingOptionsOf } from './decoding-options.ts';
+import { ExporterTotals } from './exporter-totals.ts';
+import { feedStatus } from './feed-status.ts';
 import { Output } from './output.ts';
 
 /** Who follows a conversion. */
 export interface ConvertObserver {
   /** One line on something that is wrong: a file, a destination. */
   onProblem(text: string): void;
+  /** Version of the program, for ntopng. */
+  readonly version: string;
   /** Called a few times a second: the file, octets read of it, and of how many (0 where that is not known), and flows so far. */
   onProgress(file: string, octetsRead: number, octetsTotal: number, flows: number): void;
 }
@@ -35,6 +40,15 @@ export interface ConvertSummary {
   /** Data Sets whose Template never came. */
   readonly setsWaiting: number;
   readonly linesWritten: number;
+  /** What became of flows sent by ZeroMQ, summed over its endpoints; undefined without any. */
+  readonly feed:
+    | {
+        readonly flowsSent: number;
+        readonly messagesSent: number;
+        /** By reason, those above 0. */
+        readonly flowsDropped: ReadonlyMap<string, number>;
+      }
+    | undefined;
   /** True when nobody wanted the lines any more, or the user stopped it. */
   readonly isStopped: boolean;
   /** Whether all was read and written. */
@@ -74,6 +88,7 @@ export async function convert(
   stop: AbortSignal,
 ): Promise<ConvertSummary> {
   const conversion = new Conversion(configuration, observer, stop);
+  await conversion.open();
   for (const file of files) {
     if (conversion.isOver) break;
     await conversion.add(file);
@@ -87,6 +102,7 @@ class Conversion {
   readonly #stop: AbortSignal;
   readonly #output: Output;
   readonly #decoding: Decoding;
+  readonly #totals = new ExporterTotals();
   #packets = 0;
   #messages = 0;
   #messagesOther = 0;
@@ -104,6 +120,24 @@ class Conversion {
       onEvent: () => {},
     });
     this.#decoding = new Decoding(decodingOptionsOf(configuration), this.#output);
+  }
+
+  /** Opens what can only be opened with patience. */
+  async open(): Promise<void> {
+    try {
+      await this.#output.openFeed(this.#configuration, {
+        delivery: 'wait',
+        queueOctets: QUEUE_OCTETS,
+        version: this.#observer.version,
+        status: () => feedStatus(this.#totals, this.#decoding, 0, 0),
+        onEvent: (event) => {
+          if (event.kind === 'handshake_refused') this.#observer.onProblem(`${event.endpoint}: ${event.reason}`);
+        },
+      });
+    } catch (error) {
+      await this.#output.close();
+      throw error;
+    }
   }
 
   /** Whether going on is of no use. */
@@ -137,7 +171,10 @@ class Conversion {
 
   async finish(files: number): Promise<ConvertSummary> {
     await this.#output.close();
-    const { failure, isReaderGone } = this.#output;
+    const { failure, isReaderGone, feed } = this.#output;
+    const flowsUndelivered = sumOf(feed?.publishers ?? [], ({ dropped }) =>
+      Object.values(dropped).reduce((sum, { flows }) => sum + flows, 0),
+    );
     if (failure !== undefined) this.#observer.onProblem(failure.message);
     const counters = this.#decoding.sessions.totals();
     const faults = new Map<string, number>();
@@ -157,9 +194,18 @@ class Conversion {
       counters,
       faults,
       setsWaiting: this.#decoding.pendingStatus().sets,
+      feed: feed && {
+        flowsSent: sumOf(feed.publishers, ({ sent }) => sent.flows),
+        messagesSent: sumOf(feed.publishers, ({ sent }) => sent.messages),
+        flowsDropped: dropsByReason(feed.publishers),
+      },
       linesWritten: this.#output.sinks.reduce((sum, sink) => sum + sink.linesWritten, 0),
       isStopped,
-      isComplete: this.#filesWithProblems === 0 && failure === undefined && this.#decoding.internalErrors === 0,
+      isComplete:
+        this.#filesWithProblems === 0 &&
+        failure === undefined &&
+        this.#decoding.internalErrors === 0 &&
+        flowsUndelivered === 0,
     };
   }
 
@@ -241,4 +287,15 @@ class Conversion {
     this.#filesWithProblems++;
     this.#observer.onProblem(text);
   }
+}
+
+function sumOf(publishers: readonly ZmqPublisher[], value: (publisher: ZmqPublisher) => number): number {
+  return publishers.reduce((sum, publisher) => sum + value(publisher), 0);
+}
+
+function dropsByReason(publishers: readonly ZmqPublisher[]): ReadonlyMap<string, number> {
+  const sums = ZMQ_DROP_REASONS.map(
+    (reason) => [reason, sumOf(publishers, ({ dropped }) => dropped[reason].flows)] as const,
+  );
+  return new Map(sums.filter(([, flows]) => flows > 0));
 }

@@ -13,13 +13,15 @@ import { loadDefinitionDirectory } from '../ie/definition-file.ts';
 import { loadBuiltInRegistry } from '../ie/registry.ts';
 import type { DecodeCounters, DecodeOutcome } from '../metrics/decode-counters.ts';
 import { DomainOptions, OptionBudget } from '../normalize/domain-options.ts';
+import { domainOptions } from '../normalize/flow-reader.ts';
 import { PacketSections } from '../normalize/packet-sections.ts';
 import { PlanBudget } from '../normalize/plan-budget.ts';
 import { NormalizingReaders } from '../normalize/reader-factory.ts';
-import { restoreOptions, type SavedOptions, saveOptions } from '../normalize/saved-options.ts';
+import { addOptions, restoreOptions, type SavedOptions, saveOptions } from '../normalize/saved-options.ts';
 import { SflowNormalizer } from '../normalize/sflow-normalizer.ts';
 import { exporterTemplateFile } from './exporter-templates.ts';
 import { SAVED_STATE_SCHEMA } from './saved-state-schema.ts';
+import type { KnowledgeChanges, SavedKnowledge } from './state-keeper.ts';
 
 /** What decoding depends on; times in milliseconds. */
 export interface DecodingOptions {
@@ -59,7 +61,8 @@ export const DEFAULT_DECODING_OPTIONS: DecodingOptions = {
 const REPORTED_OCTETS = 64;
 const SFLOW_VERSION = 5;
 
-interface SavedSession {
+/** A session's Templates, and what its domain's options data told, as they are saved and told to other threads. */
+export interface SavedSession {
   readonly version: number;
   readonly address: string;
   readonly port: number;
@@ -71,13 +74,14 @@ interface SavedSession {
   readonly options?: SavedOptions;
 }
 
-interface SavedState {
+/** Saved state as a whole. */
+export interface SavedState {
   readonly format: 1;
   readonly sessions: readonly SavedSession[];
 }
 
 /** Octets in, records out: all protocols, with the state they need. */
-export class Decoding {
+export class Decoding implements SavedKnowledge {
   readonly sessions: SessionTable;
   /** Messages that met a fault of this program; the first octets and error of the last one stay in `lastInternalError`. */
   internalErrors = 0;
@@ -156,16 +160,54 @@ export class Decoding {
     this.sessions.endReliable(address, port);
   }
 
+  /**
+   * A session as another thread needs it: the Templates announced since `sinceMs`, and its domain's options where asked for.
+   * Undefined where that is nothing.
+   */
+  tell(session: Session, sinceMs: number, withOptions: boolean): SavedSession | undefined {
+    const saved = saveSession(session, new Set(withOptions ? [] : [session.domain]), sinceMs);
+    return saved.templates.length > 0 || saved.options !== undefined ? saved : undefined;
+  }
+
+  /** Takes what {@link Decoding.tell} gave in another thread, and decodes what waits for these Templates. Gives the session. */
+  adopt(saved: SavedSession, nowMs: number): Session {
+    const { version, address, port, domain, agent } = saved;
+    const session = this.sessions.find(version, address, port, domain, agent, false, nowMs);
+    // Heard elsewhere: what is known of it here, from saved state perhaps, is only for its Templates.
+    if (session.counters.messagesReceived === 0) session.isAdopted = true;
+    if (saved.options !== undefined) {
+      session.domain.state ??= new DomainOptions(this.optionBudget);
+      if (session.domain.state instanceof DomainOptions) addOptions(session.domain.state, saved.options);
+    }
+    for (const template of saved.templates.map(restoreTemplate)) {
+      if (template !== undefined) this.netflow.adopt(session, template, nowMs);
+    }
+    return session;
+  }
+
   /** Data Sets that wait for their Template. */
   pendingStatus(): { sets: number; octets: number } {
     return { sets: this.pending.sets, octets: this.pending.octets };
+  }
+
+  /** Numbers that differ whenever there is something new to save. */
+  changes(): KnowledgeChanges {
+    let templates = 0;
+    let others = 0;
+    for (const session of this.sessions.sessions()) {
+      const { counters } = session;
+      templates += counters.templatesLearned + counters.templatesRedefined;
+      others += counters.templatesWithdrawn + counters.templatesExpired + counters.templatesEvicted;
+      others += domainOptions(session)?.changes ?? 0;
+    }
+    return { templates, changes: templates + others };
   }
 
   /** JSON text of the Templates and options learned over UDP. */
   serializeState(): string {
     const domains = new Set<ObservationDomain>();
     const sessions: SavedSession[] = [];
-    for (const session of this.sessions.sessions()) {
+    for (const session of this.sessions.heard()) {
       if (session.isReliable) continue;
       const saved = saveSession(session, domains);
       if (saved.templates.length > 0 || saved.options !== undefined) sessions.push(saved);
@@ -211,9 +253,12 @@ export class Decoding {
   }
 }
 
-function saveSession(session: Session, domains: Set<ObservationDomain>): SavedSession {
+function saveSession(session: Session, domains: Set<ObservationDomain>, sinceMs = 0): SavedSession {
   const { version, address, port, domain, agentAddress, lastSeenMs } = session;
-  const templates = Array.from(session.templates.values(), ({ template }) => saveTemplate(template));
+  const templates: SavedTemplate[] = [];
+  for (const { template, announcedMs } of session.templates.values()) {
+    if (announcedMs >= sinceMs) templates.push(saveTemplate(template));
+  }
   const isFirst = !domains.has(domain);
   domains.add(domain);
   const { state } = domain;

@@ -51,21 +51,28 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** Starts listening; rejects with one clear error. */
+/** Starts listening; rejects with one clear error. `sharesPort` lets other threads have the same UDP port. */
 export async function openListener(
   at: ListenAddress,
   receiveBuffer: number,
   handler: ListenerHandler,
+  sharesPort = false,
 ): Promise<Listener> {
-  return at.transport === 'udp' ? openUdp(at, receiveBuffer, handler) : openTcp(at, handler);
+  return at.transport === 'udp' ? openUdp(at, receiveBuffer, handler, sharesPort) : openTcp(at, handler);
 }
 
-async function openUdp(at: ListenAddress, receiveBuffer: number, handler: ListenerHandler): Promise<Listener> {
+async function openUdp(
+  at: ListenAddress,
+  receiveBuffer: number,
+  handler: ListenerHandler,
+  sharesPort: boolean,
+): Promise<Listener> {
   let url = '';
   const input = new UdpInput({
     address: at.address,
     port: at.port,
     receiveBufferOctets: receiveBuffer,
+    sharesPort,
     onDatagram: (octets, address, port) => handler.onDatagram(octets, address, port),
     onError: (error) => handler.onError(url, error),
   });

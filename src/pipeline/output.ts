@@ -5,6 +5,9 @@ import type { Flow, PlainRecord } from '../flow/flow.ts';
 import type { RecordOutput } from '../flow/record-output.ts';
 import { FlowJson } from '../sink/formats/flow-json.ts';
 import { type NdjsonEvent, type NdjsonOptions, NdjsonSink } from '../sink/ndjson.ts';
+import type { ZmqSink } from '../sink/zmq.ts';
+import { type FeedOptions, openFeed } from './feed.ts';
+import { lineFormat } from './line-format.ts';
 
 /** What the sinks of a command need besides the configuration. */
 export interface OutputOptions {
@@ -12,20 +15,42 @@ export interface OutputOptions {
   readonly queueOctets: number;
   readonly flushIntervalMs: number;
   readonly onEvent: (event: NdjsonEvent) => void;
+  /** See {@link NdjsonOptions.turns}. */
+  readonly turns?: NdjsonOptions['turns'];
 }
+
+/** Writes nowhere: stands in for a sink that is not there, so that each record is written without a question. */
+const NOWHERE: RecordOutput = { write: () => {}, writeRecord: () => {} };
 
 /** Hands every record to every sink. */
 export class Output implements RecordOutput {
   /** The sinks now in use. */
   sinks: readonly NdjsonSink[];
-  #first: NdjsonSink;
-  #others: readonly NdjsonSink[];
+  /** The ZeroMQ feed, once opened. */
+  feed: ZmqSink | undefined;
+  #first: RecordOutput;
+  #others: readonly RecordOutput[] = [];
 
   /** Opens the sinks; throws one clear error where one cannot be opened. */
   constructor(configuration: Configuration, options: OutputOptions) {
     this.sinks = openSinks(configuration, options);
-    this.#first = this.sinks[0]!;
-    this.#others = this.sinks.slice(1);
+    this.#first = NOWHERE;
+    this.#arrange();
+  }
+
+  /** Opens the ZeroMQ feed where one is asked for; rejects with one clear error where that cannot be. A conversion waits here for a subscriber. */
+  async openFeed(configuration: Configuration, options: FeedOptions): Promise<void> {
+    if (configuration.zmq.length === 0) return;
+    this.feed = await openFeed(configuration, options);
+    this.#arrange();
+    await this.feed.ready();
+  }
+
+  #arrange(): void {
+    const outputs: RecordOutput[] = [...this.sinks];
+    if (this.feed !== undefined) outputs.push(this.feed);
+    this.#first = outputs[0] ?? NOWHERE;
+    this.#others = outputs.slice(1);
   }
 
   write(flow: Flow): void {
@@ -43,21 +68,19 @@ export class Output implements RecordOutput {
     const sinks = openSinks(configuration, options);
     const old = this.sinks;
     this.sinks = sinks;
-    this.#first = sinks[0]!;
-    this.#others = sinks.slice(1);
+    this.#arrange();
     await Promise.all(old.map((sink) => sink.close()));
   }
 
   /** Whether a sink has more waiting than it should: await {@link Output.drained}. */
   get mustWait(): boolean {
-    if (this.#first.mustWait) return true;
-    for (let i = 0; i < this.#others.length; i++) if (this.#others[i]!.mustWait) return true;
-    return false;
+    for (let i = 0; i < this.sinks.length; i++) if (this.sinks[i]!.mustWait) return true;
+    return this.feed?.mustWait === true;
   }
 
   /** True once nobody is left to write for: every sink's reader went away. */
   get isReaderGone(): boolean {
-    return this.sinks.every((sink) => sink.isReaderGone);
+    return this.feed === undefined && this.sinks.every((sink) => sink.isReaderGone);
   }
 
   /** Why a sink cannot go on. */
@@ -67,7 +90,7 @@ export class Output implements RecordOutput {
 
   /** Settles when nothing waits any more. */
   async drained(): Promise<void> {
-    await Promise.all(this.sinks.map((sink) => sink.drained()));
+    await Promise.all([...this.sinks.map((sink) => sink.drained()), this.feed?.drained()]);
   }
 
   /** Opens files anew, for log rotation. */
@@ -77,19 +100,14 @@ export class Output implements RecordOutput {
 
   /** Flushes and closes all sinks. */
   async close(): Promise<void> {
-    await Promise.all(this.sinks.map((sink) => sink.close()));
+    await Promise.all([...this.sinks.map((sink) => sink.close()), this.feed?.close()]);
   }
 }
 
 function openSinks(configuration: Configuration, options: OutputOptions): NdjsonSink[] {
-  const { json, names, fields, upscale, records, codeGeneration } = configuration;
-  const format = {
-    names,
-    fields: fields.length === 0 ? undefined : fields,
-    upscale,
-    recordTypes: new Set(records),
-    codeGeneration,
-  };
-  const paths = json.length === 0 ? ['-'] : json;
+  const { json, zmq } = configuration;
+  const format = lineFormat(configuration);
+  // A feed is destination enough.
+  const paths = json.length === 0 && zmq.length === 0 ? ['-'] : json;
   return paths.map((path) => new NdjsonSink({ ...options, path, makeFormat: (drain) => new FlowJson(format, drain) }));
 }

@@ -1,11 +1,27 @@
-import { domainOptions } from '../normalize/flow-reader.ts';
-import type { Decoding } from './decoding.ts';
 import type { Log } from './log.ts';
 import type { StateFile } from './state-file.ts';
 
 const SAVE_INTERVAL_MS = 5_000;
 /** Saving early may take this share of the time, so that a flood of new Exporters does not keep the program writing. */
 const EARLY_SAVE_SHARE = 0.05;
+
+/** What a decoder, or several together, know that is worth saving. */
+export interface SavedKnowledge {
+  /** Numbers that differ whenever there is something new to save. */
+  changes(): KnowledgeChanges;
+  /** All of it as JSON text. */
+  serializeState(): string | Promise<string>;
+  /** Learns it again; says why it was ignored, or undefined when all is well. */
+  restoreState(text: string): string | undefined | Promise<string | undefined>;
+}
+
+/** Counts of what was learned. */
+export interface KnowledgeChanges {
+  /** Templates. */
+  readonly templates: number;
+  /** Templates, options and whatever else. */
+  readonly changes: number;
+}
 
 /** Saves learned Templates and options when they changed: new Templates within a second or so, the rest every 5 seconds. */
 export class StateKeeper {
@@ -23,14 +39,14 @@ export class StateKeeper {
     this.#log = log;
   }
 
-  /** Gives `decoding` what was saved last; says so where that cannot be used. */
-  restore(decoding: Decoding): void {
+  /** Gives `knowledge` what was saved last; says so where that cannot be used. */
+  async restore(knowledge: SavedKnowledge): Promise<void> {
     let text: string | undefined;
     let problem: string | undefined;
     try {
       text = this.#file.read();
       if (text === undefined) return;
-      problem = decoding.restoreState(text);
+      problem = await knowledge.restoreState(text);
     } catch (error) {
       problem = (error as Error).message;
     }
@@ -40,26 +56,26 @@ export class StateKeeper {
         reason: problem,
       });
     }
-    this.#note(decoding, Date.now());
+    this.#note(knowledge, Date.now());
   }
 
   /** To be called every second: saves what is due. */
-  async tick(decoding: Decoding, nowMs: number): Promise<void> {
+  async tick(knowledge: SavedKnowledge, nowMs: number): Promise<void> {
     if (this.#isSaving) return;
-    const { templates, changes } = countChanges(decoding);
+    const { templates, changes } = knowledge.changes();
     const isEarly = templates !== this.#templatesSaved && nowMs >= this.#earliestMs;
     const isDue =
       changes !== this.#changesSaved && nowMs >= Math.max(this.#savedMs + SAVE_INTERVAL_MS, this.#earliestMs);
-    if (isEarly || isDue) await this.save(decoding);
+    if (isEarly || isDue) await this.save(knowledge);
   }
 
   /** Saves now. A failure is logged once until it works again. */
-  async save(decoding: Decoding): Promise<void> {
+  async save(knowledge: SavedKnowledge): Promise<void> {
     const startMs = Date.now();
     this.#isSaving = true;
     try {
-      this.#note(decoding, startMs);
-      await this.#file.save(decoding.serializeState());
+      this.#note(knowledge, startMs);
+      await this.#file.save(await knowledge.serializeState());
       if (this.#isFailing) this.#log.write('info', 'state_saved_again', `state is saved again to ${this.#file.path}`);
       this.#isFailing = false;
     } catch (error) {
@@ -80,23 +96,10 @@ export class StateKeeper {
     }
   }
 
-  #note(decoding: Decoding, nowMs: number): void {
-    const { templates, changes } = countChanges(decoding);
+  #note(knowledge: SavedKnowledge, nowMs: number): void {
+    const { templates, changes } = knowledge.changes();
     this.#templatesSaved = templates;
     this.#changesSaved = changes;
     this.#savedMs = nowMs;
   }
-}
-
-/** Numbers that differ whenever there is something new to save. */
-function countChanges(decoding: Decoding): { templates: number; changes: number } {
-  let templates = 0;
-  let others = 0;
-  for (const session of decoding.sessions.sessions()) {
-    const { counters } = session;
-    templates += counters.templatesLearned + counters.templatesRedefined;
-    others += counters.templatesWithdrawn + counters.templatesExpired + counters.templatesEvicted;
-    others += domainOptions(session)?.changes ?? 0;
-  }
-  return { templates, changes: templates + others };
 }

@@ -12,6 +12,8 @@ import {
 import { jsonBody, type StatusPage } from '../metrics/status.ts';
 import { domainOptions } from '../normalize/flow-reader.ts';
 import type { NdjsonSink } from '../sink/ndjson.ts';
+import type { ZmqSink } from '../sink/zmq.ts';
+import type { ZmqPublisher } from '../sink/zmq-publisher.ts';
 import type { Decoding } from './decoding.ts';
 import type { ExporterTotals } from './exporter-totals.ts';
 import type { ListenerStatus } from './listener.ts';
@@ -22,7 +24,7 @@ export interface CollectorView {
   readonly startedMs: number;
   readonly decoding: Decoding;
   readonly totals: ExporterTotals;
-  readonly output: { readonly sinks: readonly NdjsonSink[] };
+  readonly output: { readonly sinks: readonly NdjsonSink[]; readonly feed?: ZmqSink | undefined };
   readonly internalErrors: number;
   listenerStatus(): readonly ListenerStatus[];
 }
@@ -78,7 +80,8 @@ export function statusPages(collector: CollectorView): ReadonlyMap<string, Statu
   ]);
 }
 
-function limitOf(query: URLSearchParams): number {
+/** How many rows a page is asked for. */
+export function limitOf(query: URLSearchParams): number {
   const limit = Number(query.get('limit') ?? DEFAULT_LIMIT);
   return Number.isInteger(limit) && limit >= 0 ? Math.min(limit, MAX_LIMIT) : DEFAULT_LIMIT;
 }
@@ -95,6 +98,36 @@ function sinkStatus(sink: NdjsonSink) {
   };
 }
 
+/** What a ZeroMQ endpoint came to. */
+export function publisherStatus(publisher: ZmqPublisher) {
+  const { messages, flows } = publisher.queued;
+  return {
+    endpoint: publisher.endpoint,
+    hasSubscriber: publisher.hasSubscriber,
+    messagesOffered: publisher.offered.messages,
+    messagesSent: publisher.sent.messages,
+    messagesQueued: messages,
+    flowsOffered: publisher.offered.flows,
+    flowsSent: publisher.sent.flows,
+    flowsQueued: flows,
+    octetsSent: publisher.octetsSent,
+    octetsQueued: publisher.octetsQueued,
+    dropped: publisher.dropped,
+    handshakesRefused: publisher.handshakesRefused,
+  };
+}
+
+function feedStatusOf({ flows, publishers }: ZmqSink) {
+  return {
+    ...(flows !== undefined && {
+      flowsMade: flows.flows,
+      flowsLeftOut: flows.leftOut,
+      flowsClamped: flows.flowsClamped,
+    }),
+    endpoints: publishers.map(publisherStatus),
+  };
+}
+
 function healthOf(collector: CollectorView): unknown {
   const { decoding } = collector;
   return {
@@ -103,7 +136,8 @@ function healthOf(collector: CollectorView): unknown {
     uptimeSeconds: Math.floor((Date.now() - collector.startedMs) / 1000),
     listeners: collector.listenerStatus(),
     sinks: collector.output.sinks.map(sinkStatus),
-    sessions: decoding.sessions.size,
+    ...(collector.output.feed !== undefined && { zmq: feedStatusOf(collector.output.feed) }),
+    sessions: decoding.sessions.heard().length,
     sessionsEvicted: decoding.sessions.sessionsEvicted,
     templateCollisions: decoding.sessions.templateCollisions,
     pending: decoding.pendingStatus(),
@@ -113,7 +147,7 @@ function healthOf(collector: CollectorView): unknown {
 
 /** The sessions heard last, newest first. */
 function latestSessions(collector: CollectorView): Session[] {
-  return [...collector.decoding.sessions.sessions()].sort((a, b) => b.lastSeenMs - a.lastSeenMs);
+  return collector.decoding.sessions.heard().sort((a, b) => b.lastSeenMs - a.lastSeenMs);
 }
 
 function sessionKey(session: Session) {
@@ -184,7 +218,8 @@ function templatesOf(collector: CollectorView, limit: number): unknown {
   return { total, templates };
 }
 
-function metricsOf(collector: CollectorView): Metric[] {
+/** All metrics of a collector. */
+export function metricsOf(collector: CollectorView): Metric[] {
   const { decoding, totals } = collector;
   totals.update(decoding.sessions);
   const rows = totals.rows().map(({ exporter, version, counters }) => ({ labels: { exporter, version }, counters }));
@@ -207,11 +242,12 @@ function metricsOf(collector: CollectorView): Metric[] {
     samples: faults,
   });
   metrics.push(...listenerMetrics(collector.listenerStatus()), ...sinkMetrics(collector.output.sinks));
+  if (collector.output.feed !== undefined) metrics.push(...feedMetrics(collector.output.feed));
   const pending = decoding.pendingStatus();
   const { cpuUsage, memoryUsage } = process;
   const cpu = cpuUsage();
   metrics.push(
-    plainMetric('flowrelay_sessions', 'gauge', 'Sessions now known.', decoding.sessions.size),
+    plainMetric('flowrelay_sessions', 'gauge', 'Sessions now known.', decoding.sessions.heard().length),
     plainMetric(
       'flowrelay_sessions_evicted_total',
       'counter',
@@ -328,6 +364,90 @@ function sinkMetrics(sinks: readonly NdjsonSink[]): Metric[] {
       'counter',
       'Writes that failed.',
       sum((sink) => sink.writeErrors),
+    ),
+  ];
+}
+
+function feedMetrics({ flows, publishers }: ZmqSink): Metric[] {
+  const samplesOf = (value: (publisher: ZmqPublisher) => number): MetricSample[] =>
+    publishers.map((publisher) => ({ labels: { endpoint: publisher.endpoint }, value: value(publisher) }));
+  const dropsOf = (value: 'messages' | 'flows'): MetricSample[] =>
+    publishers.flatMap(({ endpoint, dropped }) =>
+      Object.entries(dropped).map(([reason, tally]) => ({ labels: { endpoint, reason }, value: tally[value] })),
+    );
+  const leftOut = Object.entries(flows?.leftOut ?? {}).map(([reason, value]) => ({ labels: { reason }, value }));
+  return [
+    {
+      name: 'flowrelay_zmq_subscriber_present',
+      kind: 'gauge',
+      help: 'Whether somebody takes flows at this ZeroMQ endpoint.',
+      samples: samplesOf(({ hasSubscriber }) => (hasSubscriber ? 1 : 0)),
+    },
+    {
+      name: 'flowrelay_zmq_messages_offered_total',
+      kind: 'counter',
+      help: 'Messages made for the endpoint.',
+      samples: samplesOf(({ offered }) => offered.messages),
+    },
+    {
+      name: 'flowrelay_zmq_messages_sent_total',
+      kind: 'counter',
+      help: 'Messages ZeroMQ took.',
+      samples: samplesOf(({ sent }) => sent.messages),
+    },
+    {
+      name: 'flowrelay_zmq_messages_dropped_total',
+      kind: 'counter',
+      help: 'Messages that did not go out, by reason.',
+      samples: dropsOf('messages'),
+    },
+    {
+      name: 'flowrelay_zmq_messages_queued',
+      kind: 'gauge',
+      help: 'Messages waiting for ZeroMQ to take them.',
+      samples: samplesOf(({ queued }) => queued.messages),
+    },
+    {
+      name: 'flowrelay_zmq_flows_offered_total',
+      kind: 'counter',
+      help: 'Flows, or lines, in messages made for the endpoint.',
+      samples: samplesOf(({ offered }) => offered.flows),
+    },
+    {
+      name: 'flowrelay_zmq_flows_sent_total',
+      kind: 'counter',
+      help: 'Flows, or lines, in messages ZeroMQ took.',
+      samples: samplesOf(({ sent }) => sent.flows),
+    },
+    {
+      name: 'flowrelay_zmq_flows_dropped_total',
+      kind: 'counter',
+      help: 'Flows, or lines, in messages that did not go out, by reason.',
+      samples: dropsOf('flows'),
+    },
+    {
+      name: 'flowrelay_zmq_sent_bytes_total',
+      kind: 'counter',
+      help: 'Octets of messages ZeroMQ took.',
+      samples: samplesOf(({ octetsSent }) => octetsSent),
+    },
+    {
+      name: 'flowrelay_zmq_handshakes_refused_total',
+      kind: 'counter',
+      help: 'Connections that failed for their encryption or protocol.',
+      samples: samplesOf(({ handshakesRefused }) => handshakesRefused),
+    },
+    {
+      name: 'flowrelay_zmq_records_left_out_total',
+      kind: 'counter',
+      help: 'Records that are no flows to ntopng, by reason.',
+      samples: leftOut,
+    },
+    plainMetric(
+      'flowrelay_zmq_flows_clamped_total',
+      'counter',
+      'Flows whose octets or packets are more than may be split.',
+      flows?.flowsClamped ?? 0,
     ),
   ];
 }

@@ -43,6 +43,19 @@ export interface NdjsonOptions {
   readonly flushIntervalMs: number;
   readonly makeFormat: MakeLineFormat;
   readonly onEvent: (event: NdjsonEvent) => void;
+  /**
+   * For destinations that other threads write to as well. Regular files need no turns: they are appended to in whole lines,
+   * of which one may break in two only where the disk is full.
+   */
+  readonly turns?: WriteTurns | undefined;
+}
+
+/** Takes turns among threads that write to one pipe or terminal, whose writes would run into one another. */
+export interface WriteTurns {
+  /** Asks for the turn at `destination`; `onTurn` is called, later, when it has come. */
+  take(destination: string, onTurn: () => void): void;
+  /** Ends the turn. */
+  give(destination: string): void;
 }
 
 interface Chunk {
@@ -92,6 +105,9 @@ export class NdjsonSink implements Sink {
   #isDropping = false;
   #dropsAtStart = 0;
   #reopenWanted = false;
+  /** What other threads know the destination by. */
+  #destination = '';
+  #turn: 'none' | 'asked' | 'mine' = 'none';
   #isClosed = false;
   #waiters: (() => void)[] = [];
 
@@ -261,6 +277,10 @@ export class NdjsonSink implements Sink {
       this.#wake();
       return;
     }
+    if (this.#options.turns !== undefined && this.#turn !== 'mine') {
+      this.#askTurn(this.#options.turns);
+      return;
+    }
     this.#isWriting = true;
     const length = Math.min(chunk.octets.length - chunk.written, MAX_WRITE_OCTETS);
     write(this.#descriptor, chunk.octets, chunk.written, length, null, (error, written) => {
@@ -269,8 +289,26 @@ export class NdjsonSink implements Sink {
     });
   }
 
+  #askTurn(turns: WriteTurns): void {
+    if (this.#turn === 'asked') return;
+    this.#turn = 'asked';
+    this.#destination = identityOf(this.#descriptor);
+    turns.take(this.#destination, () => {
+      this.#turn = 'mine';
+      if (this.#queue.length === 0) this.#giveTurn();
+      else this.#writeOn();
+    });
+  }
+
+  #giveTurn(): void {
+    if (this.#turn !== 'mine') return;
+    this.#turn = 'none';
+    this.#options.turns?.give(this.#destination);
+  }
+
   #afterWrite(error: NodeJS.ErrnoException | null, written: number): void {
     const chunk = this.#queue[0];
+    if (chunk === undefined) this.#giveTurn();
     if (chunk !== undefined && written > 0) {
       chunk.written += written;
       this.#octetsWaiting -= written;
@@ -310,6 +348,8 @@ export class NdjsonSink implements Sink {
 
   #shiftWritten(): void {
     const chunk = this.#queue.shift()!;
+    // A chunk ends with a line: here another thread may go on.
+    this.#giveTurn();
     this.#linesWaiting -= chunk.lines;
     this.linesWritten += chunk.lines;
   }
@@ -348,6 +388,8 @@ export class NdjsonSink implements Sink {
     this.#queue.length = 0;
     this.#linesWaiting = 0;
     this.#octetsWaiting = 0;
+    // A write that hangs keeps the turn: what others wrote would come in the middle of it.
+    if (!this.#isWriting) this.#giveTurn();
     this.#wake();
   }
 
@@ -399,6 +441,12 @@ function refuseOtherFiles(path: string): void {
 function canWriteAtOnce(descriptor: number): boolean {
   const status = fstatSync(descriptor);
   return status.isFile() || (status.isCharacterDevice() && status.rdev === statSync('/dev/null').rdev);
+}
+
+/** The same for all descriptors of one pipe, terminal or file. */
+function identityOf(descriptor: number): string {
+  const { dev, ino } = fstatSync(descriptor);
+  return `${dev}:${ino}`;
 }
 
 /** A copy in any case: `slice` of a `Buffer` shares its memory. */

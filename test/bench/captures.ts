@@ -1,148 +1,159 @@
 /**
- * Captures to JSON lines: flowrelay beside other collectors, in turn, CPU of whole process trees, output thrown away.
+ * Captures to JSON lines: flowrelay beside other collectors, in turn, CPU of whole process trees, output thrown away. What
+ * flowrelay prints is compared with the truth first, every value.
  *
- *   npm run bench:captures -- [--flows N] [--rounds N] [--protocols v5,v9,…] [--nfdump DIR] [--work DIR]
+ *   npm run bench:captures -- [--flows N,N,…] [--rounds N] [--protocols v5,v9,…] [--peers NAME,…|none] [--nfdump DIR]
+ *                             [--rate N] [--patience SECONDS] [--start-up] [--work DIR]
  *
- * Peers are taken where they are found: nfdump 1.7.8 or later in DIR (nfcapd reads captures itself), tshark, pmacct, and
- * node-netflowv9 where its package lies in DIR/node_modules.
+ * Peers: `nfdump` (1.7.8 or later in DIR: nfcapd reads captures itself), `nfdump-loopback` (the system's, whose nfcapd is sent
+ * the capture at --rate datagrams a second, halved until it loses none), `pmacct`, `tshark`, `node-netflowv9` (put into the
+ * work folder by npm). A peer whose runs at one size have taken --patience seconds sits out the rounds left. --start-up
+ * measures nothing but how long a file of ten flows takes, beside a Node.js that does nothing.
  */
 
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { existsSync, mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkTruth } from './check-truth.ts';
-import { makeCapture, portOf } from './make-capture.ts';
-import { median, type ProcessTime, timeCommand } from './process-time.ts';
+import { type Contest, ourContestants, PEERS, peerContestants, peerVersions } from './contestants.ts';
+import { median, printTable, withSpread } from './figures.ts';
+import { describeMachine } from './machine.ts';
+import { makeCapture } from './make-capture.ts';
+import { type ProcessTime, timeCommand } from './process-time.ts';
 import { PROTOCOLS, type Protocol } from './traffic.ts';
-
-interface Contestant {
-  readonly name: string;
-  readonly command: string;
-}
 
 const { values } = parseArgs({
   options: {
     flows: { type: 'string', default: '1000000' },
     rounds: { type: 'string', default: '3' },
     protocols: { type: 'string', default: PROTOCOLS.join(',') },
+    peers: { type: 'string', default: PEERS.join(',') },
     nfdump: { type: 'string', default: '' },
+    rate: { type: 'string', default: '20000' },
+    patience: { type: 'string', default: '180' },
+    'start-up': { type: 'boolean', default: false },
     work: { type: 'string', default: join(tmpdir(), 'flowrelay-bench') },
-    slow: { type: 'boolean', default: false },
   },
 });
 
-const FLOWS = Number(values.flows);
+const SIZES = values.flows.split(',').map(Number);
 const ROUNDS = Number(values.rounds);
+const CHOSEN = values.protocols.split(',') as Protocol[];
 const WORK = resolve(values.work);
 const MAIN = resolve('dist/main.js');
+const START_UP_FLOWS = 10;
+const START_UP_RUNS = 20;
 
 mkdirSync(WORK, { recursive: true });
-console.log(`${FLOWS} flows, ${ROUNDS} rounds, ${cpus()[0]?.model}, node ${process.version}`);
-for (const protocol of values.protocols.split(',') as Protocol[]) await compare(protocol);
+console.log(describeMachine());
+if (values['start-up']) {
+  for (const protocol of CHOSEN) await compareStartUp(protocol);
+} else {
+  for (const line of peerVersions(values.nfdump)) console.log(line);
+  for (const protocol of CHOSEN) {
+    for (const flows of SIZES) await compare(protocol, flows);
+  }
+}
 
-async function compare(protocol: Protocol): Promise<void> {
-  const capture = join(WORK, `${protocol}-${FLOWS}.pcap`);
-  const truth = join(WORK, `${protocol}-${FLOWS}.truth.jsonl`);
-  if (!existsSync(capture) || !existsSync(truth)) makeCapture(protocol, FLOWS, capture, truth);
+async function compare(protocol: Protocol, flows: number): Promise<void> {
+  const { capture, truth } = captureOf(protocol, flows);
   const checked = await checkTruth(['node', MAIN, 'convert', capture], truth);
-  const contestants = contestantsFor(protocol, capture);
-  const times = new Map<string, ProcessTime[]>(contestants.map(({ name }) => [name, []]));
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const { name, command } of contestants) times.get(name)!.push(await timeCommand(command));
-  }
-  console.log(`\n${protocol}: ${checked} flows equal to what was sent`);
-  console.log('| collector | flows per CPU-second (median, min–max) | wall s | resident MiB | flowrelay is |');
-  console.log('|---|---|---|---|---|');
-  const ours = FLOWS / median(times.get('flowrelay')!.map(({ cpu }) => cpu));
-  for (const [name, runs] of times) {
-    const rates = runs.map(({ cpu }) => FLOWS / cpu);
-    const rate = FLOWS / median(runs.map(({ cpu }) => cpu));
-    const spread = `${million(Math.min(...rates))}–${million(Math.max(...rates))}`;
-    const failed = runs.some(({ exitCode }) => exitCode !== 0) ? ' (exit code not 0)' : '';
-    const wall = median(runs.map(({ wall: seconds }) => seconds)).toFixed(2);
-    const resident = Math.max(...runs.map(({ residentMiB }) => residentMiB)).toFixed(0);
-    console.log(
-      `| ${name}${failed} | ${million(rate)} (${spread}) | ${wall} | ${resident} | ${(ours / rate).toFixed(2)} times |`,
-    );
-  }
-}
-
-function million(rate: number): string {
-  return `${(rate / 1e6).toFixed(2)} M`;
-}
-
-function contestantsFor(protocol: Protocol, capture: string): Contestant[] {
-  const contestants: Contestant[] = [
-    { name: 'flowrelay', command: `node ${MAIN} convert ${capture} >/dev/null` },
-    {
-      name: 'flowrelay to a file',
-      command: `rm -f ${WORK}/out.jsonl; node ${MAIN} convert ${capture} --json ${WORK}/out.jsonl`,
-    },
-    {
-      name: 'flowrelay without code generation',
-      command: `node ${MAIN} convert --no-code-generation ${capture} >/dev/null`,
-    },
+  console.log(`\n${protocol}, ${flows} flows, ${ROUNDS} rounds; ${checked} flows equal to what was sent`);
+  const { nfdump, rate } = values;
+  const contest: Contest = { protocol, capture, flows, work: WORK, main: MAIN, nfdump, rate: Number(rate) };
+  const contestants = [
+    ...ourContestants(contest),
+    ...peerContestants(contest, new Set(values.peers.split(',')), (part) => captureOf(protocol, part).capture),
   ];
-  if (values.nfdump !== '') {
-    const collector = protocol === 'sflow' ? 'sfcapd' : 'nfcapd';
-    const store = join(WORK, 'nfdump-store');
-    rmSync(store, { recursive: true, force: true });
-    const read = `rm -rf ${store}; mkdir ${store}; ${values.nfdump}/${collector} -f ${capture} -l ${store} >/dev/null`;
-    contestants.push({ name: 'nfdump', command: `${read}; ${values.nfdump}/nfdump -R ${store} -o ndjson >/dev/null` });
+  const runs = new Map<string, ProcessTime[]>(contestants.map(({ name }) => [name, []]));
+  const printed = new Map<string, number | undefined>();
+  const given = new Set<string>();
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const { name, run, count } of contestants) {
+      const times = runs.get(name)!;
+      if (given.has(name) || times.reduce((sum, { wall }) => sum + wall, 0) > Number(values.patience)) continue;
+      try {
+        times.push(await run());
+        if (round === 0) printed.set(name, await count());
+      } catch (error) {
+        given.add(name);
+        console.log(`${name} gave up: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
   }
-  if (values.slow) contestants.push(...slowContestants(protocol, capture));
-  return contestants;
+  printResults(flows, runs, printed);
 }
 
-function slowContestants(protocol: Protocol, capture: string): Contestant[] {
-  const contestants: Contestant[] = [];
-  const decodeAs = protocol === 'sflow' ? '' : `-d udp.port==${portOf(protocol)},cflow`;
-  contestants.push({ name: 'tshark -T ek', command: `tshark -n -r ${capture} ${decodeAs} -T ek >/dev/null` });
-  const program = protocol === 'sflow' ? 'sfacctd' : 'nfacctd';
-  const configuration = join(WORK, `${program}.conf`);
-  writeFileSync(
-    configuration,
-    [
-      `pcap_savefile: ${capture}`,
-      'pcap_savefile_wait: 0',
-      'plugins: print',
-      'aggregate: src_host,dst_host,src_port,dst_port,proto,tos,tcpflags,in_iface,out_iface,src_as,dst_as,timestamp_start,timestamp_end',
-      'print_output: json',
-      'print_refresh_time: 3600',
-      `print_output_file: ${WORK}/pmacct.json`,
-      'plugin_buffer_size: 1024000',
-      'plugin_pipe_size: 102400000',
-      `print_cache_entries: ${FLOWS * 2}`,
-      '',
-    ].join('\n'),
+/** Rates count the flows that a collector printed, not those it was given. */
+function printResults(
+  flows: number,
+  runs: ReadonlyMap<string, readonly ProcessTime[]>,
+  printed: ReadonlyMap<string, number | undefined>,
+): void {
+  const ours = runs.get('flowrelay')!.map(({ cpu }) => flows / cpu / 1e6);
+  const rows: string[][] = [];
+  for (const [name, times] of runs) {
+    if (times.length === 0) continue;
+    const count = printed.get(name);
+    const rates = times.map(({ cpu }) => (count ?? flows) / cpu / 1e6);
+    // Rounds are compared pair by pair: what disturbs the machine disturbs neighbours alike.
+    const ratios = rates.map((rate, i) => ours[i]! / rate);
+    const failed = times.some(({ exitCode }) => exitCode !== 0) ? ' (exit code not 0)' : '';
+    rows.push([
+      `${name}${failed}`,
+      withSpread(rates, 3, ' M'),
+      count === 0 ? 'nothing printed' : withSpread(ratios, 2, ' times'),
+      median(times.map(({ wall }) => wall)).toFixed(2),
+      Math.max(...times.map(({ residentMiB }) => residentMiB)).toFixed(0),
+      count === undefined ? 'not told' : String(Math.round(count)),
+      String(times.length),
+    ]);
+  }
+  console.log('');
+  printTable(
+    ['collector', 'flows per CPU-second', 'flowrelay is', 'wall s', 'resident MiB', 'flows printed', 'runs'],
+    rows,
   );
-  contestants.push({ name: `pmacct ${program}`, command: `timeout 600 ${program} -f ${configuration} >/dev/null` });
-  const peer = join(WORK, 'node_modules', 'node-netflowv9');
-  if (existsSync(peer) && protocol !== 'sflow') {
-    const script = join(WORK, 'node-netflowv9.cjs');
-    writeFileSync(script, nodeNetflowScript(peer, capture));
-    contestants.push({ name: 'node-netflowv9', command: `node ${script} >/dev/null` });
-  }
-  return contestants;
 }
 
-/** Reads the made capture's datagrams, which all have the same head, into the package's decoder. */
-function nodeNetflowScript(peer: string, capture: string): string {
-  return `
-const { readFileSync, writeSync } = require('fs');
-const Collector = require(${JSON.stringify(peer)});
-const decoder = new Collector({ cb: () => {} });
-const capture = readFileSync(${JSON.stringify(capture)});
-let lines = '';
-for (let at = 24; at < capture.length;) {
-  const length = capture.readUInt32BE(at + 8);
-  const packet = decoder.nfPktDecode(capture.subarray(at + 16 + 42, at + 16 + length), { address: '192.0.2.1', port: 50000 });
-  for (const flow of packet.flows) lines += JSON.stringify(flow) + '\\n';
-  if (lines.length > 262144) { writeSync(1, lines); lines = ''; }
-  at += 16 + length;
+async function compareStartUp(protocol: Protocol): Promise<void> {
+  const { capture } = captureOf(protocol, START_UP_FLOWS);
+  const commands = [
+    ['node -e 0', 'node -e 0'],
+    ['convert of ten flows', `node ${MAIN} convert ${capture} >/dev/null`],
+  ] as const;
+  const runs = commands.map((): ProcessTime[] => []);
+  for (let run = 0; run < START_UP_RUNS; run++) {
+    for (let i = 0; i < commands.length; i++) runs[i]!.push(await timeCommand(commands[i]![1], false));
+  }
+  const least = runs[0]!;
+  console.log(`\nStart-up, ${protocol}, ${START_UP_RUNS} runs in turn\n`);
+  printTable(
+    ['command', 'wall ms', 'CPU ms', 'times the wall of nothing', 'times its CPU'],
+    commands.map(([name], i) => {
+      const times = runs[i]!;
+      const ratio = (pick: (time: ProcessTime) => number) => median(times.map(pick)) / median(least.map(pick));
+      return [
+        name,
+        withSpread(
+          times.map(({ wall }) => wall * 1000),
+          0,
+        ),
+        withSpread(
+          times.map(({ cpu }) => cpu * 1000),
+          0,
+        ),
+        ratio(({ wall }) => wall).toFixed(2),
+        ratio(({ cpu }) => cpu).toFixed(2),
+      ];
+    }),
+  );
 }
-writeSync(1, lines);
-process.exit(0);
-`;
+
+function captureOf(protocol: Protocol, flows: number): { capture: string; truth: string } {
+  const capture = join(WORK, `${protocol}-${flows}.pcap`);
+  const truth = join(WORK, `${protocol}-${flows}.truth.jsonl`);
+  if (!existsSync(capture) || !existsSync(truth)) makeCapture(protocol, flows, capture, truth);
+  return { capture, truth };
 }

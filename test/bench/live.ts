@@ -2,194 +2,291 @@
  * Datagrams on loopback to JSON lines: the rate that flowrelay and its peers hold without losing one, and their CPU for each.
  * The sender runs on the same machine.
  *
- *   npm run bench:live -- [--seconds N] [--protocols v5,v9,…] [--nfdump DIR] [--output FILE] [--rates N,N,…]
+ *   npm run bench:live -- [--seconds N] [--protocols v5,v9,…] [--scenarios one,exporters,templates] [--rates N,N,…]
+ *                         [--nfdump DIR] [--pmacct] [--output FILE] [--output-limit GIB] [--receive-buffer OCTETS]
+ *                         [--overload | --steady SECONDS] [--senders N] [--options '…'] [--work DIR]
  *
- * Without --rates the loss-free rate is looked for by halving, in runs of 5 s, and confirmed by one of --seconds.
+ * Without --rates the loss-free rate is looked for by halving, in runs of 5 s, and confirmed by one of
+ * --seconds; where that loses some, by others, each 10 % slower.
+ *
+ * Scenarios: `one` Exporter with one Template; 1,000 `exporters` with four Templates each, announced every 20 datagrams;
+ * one Exporter with 100 Templates by turns beside one with 10,000 `templates`, of which 100 are in use.
+ * `--output FILE` writes lines to a disk, and ends a run when the file has --output-limit. `--receive-buffer 212992` gives what
+ * a kernel gives by default, whatever net.core.rmem_max is here.
+ * `--overload` sends twice the rate held (or the first of --rates) for --seconds, `--steady` half of it for so many seconds.
+ * `--options` go to `flowrelay collect`.
  */
 
-import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { Protocol } from './traffic.ts';
+import { printTable, slope } from './figures.ts';
+import { memoryOf } from './kernel-accounting.ts';
+import { type LiveRun, type Load, runLive, type Watch } from './live-run.ts';
+import { describeMachine, versionOf } from './machine.ts';
+import { flowrelay, nfcapd, pmacct, type Receiver, type ReceiverOptions, STATUS_PORT } from './receivers.ts';
+import { LIVE_RECORDS, type Protocol } from './traffic.ts';
 
-interface Receiver {
+interface Scenario {
   readonly name: string;
-  start(protocol: Protocol): ChildProcess;
+  readonly options: readonly string[];
 }
 
-interface Run {
-  readonly sent: number;
+interface Held {
   readonly rate: number;
-  readonly drops: number;
-  readonly cpu: number;
-  readonly residentMiB: number;
+  /** The sender could send no more: the receiver may hold more. */
+  readonly isSendersLimit: boolean;
 }
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
     protocols: { type: 'string', default: 'v9,v5,ipfix,sflow' },
+    scenarios: { type: 'string', default: 'one' },
     nfdump: { type: 'string', default: '' },
     pmacct: { type: 'boolean', default: false },
     output: { type: 'string', default: '/dev/null' },
+    'output-limit': { type: 'string', default: '20' },
+    'receive-buffer': { type: 'string', default: String(32 << 20) },
     rates: { type: 'string', default: '' },
-    exporters: { type: 'string', default: '1' },
+    overload: { type: 'boolean', default: false },
+    steady: { type: 'string', default: '0' },
+    senders: { type: 'string', default: '' },
+    options: { type: 'string', default: '' },
     work: { type: 'string', default: join(tmpdir(), 'flowrelay-bench') },
   },
 });
 
-const PORT = 29_950;
-const SEND = fileURLToPath(new URL('./send.js', import.meta.url));
-const MAIN = resolve('dist/main.js');
-const LOWEST = 5000;
-const HIGHEST = 200_000;
+const LOWEST = 2000;
+const HIGHEST = 400_000;
 const TRIAL_SECONDS = 5;
+const MAX_TRIES = 6;
+const STEADY_SECONDS = Number(values.steady);
+/** Part of a steady run that memory is left to settle in. */
+const SETTLING = 0.2;
+
+const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
+  one: [{ name: 'one Exporter', options: [] }],
+  exporters: [
+    {
+      name: '1,000 Exporters × 4 Templates, announced every 20 datagrams',
+      options: ['--exporters', '1000', '--templates', '4', '--in-use', '4', '--refresh', '20'],
+    },
+  ],
+  templates: [
+    { name: '100 Templates in use', options: ['--templates', '100', '--in-use', '100', '--refresh', '10000'] },
+    {
+      name: '10,000 Templates, 100 in use',
+      options: ['--templates', '10000', '--in-use', '100', '--refresh', '10000'],
+    },
+  ],
+};
+
+const receiverOptions: ReceiverOptions = {
+  main: resolve('dist/main.js'),
+  options: values.options.split(' ').filter(Boolean),
+  output: values.output,
+  receiveBuffer: Number(values['receive-buffer']),
+  nfdump: values.nfdump,
+  work: values.work,
+};
+const watch: Watch = { output: values.output, outputLimit: Number(values['output-limit']) * 2 ** 30 };
+const protocols = values.protocols.split(',') as Protocol[];
 
 mkdirSync(values.work, { recursive: true });
-const quiet: SpawnOptions = { stdio: 'ignore' };
-
-const receivers: Receiver[] = [
-  {
-    name: 'flowrelay',
-    start: () =>
-      spawn(
-        'node',
-        [MAIN, 'collect', '--listen', `udp://127.0.0.1:${PORT}`, '--json', values.output, '--status', 'off'],
-        quiet,
-      ),
-  },
-];
-if (values.nfdump !== '') {
-  receivers.push({
-    name: 'nfcapd to its binary file',
-    start: (protocol) => {
-      const store = join(values.work, 'live-store');
-      rmSync(store, { recursive: true, force: true });
-      mkdirSync(store);
-      const program = protocol === 'sflow' ? 'sfcapd' : 'nfcapd';
-      const options = ['-b', '127.0.0.1', '-p', String(PORT), '-w', store, '-t', '3600', '-B', String(32 << 20)];
-      return spawn(join(values.nfdump, program), options, quiet);
-    },
-  });
-}
-if (values.pmacct) {
-  receivers.push({
-    name: 'pmacct to JSON',
-    start: (protocol) => {
-      const program = protocol === 'sflow' ? 'sfacctd' : 'nfacctd';
-      const prefix = protocol === 'sflow' ? 'sfacctd' : 'nfacctd';
-      const configuration = join(values.work, 'live-pmacct.conf');
-      writeFileSync(
-        configuration,
-        [
-          `${prefix}_ip: 127.0.0.1`,
-          `${prefix}_port: ${PORT}`,
-          `${prefix}_pipe_size: ${32 << 20}`,
-          'plugins: print',
-          'aggregate: src_host,dst_host,src_port,dst_port,proto,tos,tcpflags,in_iface,out_iface,src_as,dst_as',
-          'print_output: json',
-          'print_refresh_time: 10',
-          'print_output_file: /dev/null',
-          'plugin_buffer_size: 1024000',
-          'plugin_pipe_size: 102400000',
-          '',
-        ].join('\n'),
-      );
-      return spawn(program, ['-f', configuration], quiet);
-    },
-  });
-}
-
 const limit = readFileSync('/proc/sys/net/core/rmem_max', 'latin1').trim();
-console.log(`${cpus()[0]?.model}, node ${process.version}, net.core.rmem_max ${limit}, lines to ${values.output}`);
-for (const protocol of values.protocols.split(',') as Protocol[]) {
-  console.log(`\n${protocol}`);
-  for (const receiver of receivers) await measure(receiver, protocol);
+console.log(describeMachine());
+if (values.nfdump !== '') console.log(versionOf(join(values.nfdump, 'nfdump'), '-V'));
+console.log(`net.core.rmem_max ${limit} (Linux' own default: 212992), lines to ${values.output}`);
+for (const protocol of protocols) {
+  if (values.overload) await overload(protocol);
+  else if (STEADY_SECONDS > 0) await steady(protocol);
+  else await compare(protocol);
 }
 
-async function measure(receiver: Receiver, protocol: Protocol): Promise<void> {
-  const rates = values.rates === '' ? [await search(receiver, protocol)] : values.rates.split(',').map(Number);
-  for (const rate of rates) {
-    const run = await once(receiver, protocol, rate, Number(values.seconds));
-    const cpu = ((run.cpu / run.sent) * 1e6).toFixed(2);
-    console.log(
-      `${receiver.name}: ${Math.round(run.rate)} datagrams/s for ${values.seconds} s, ${run.sent} sent, ${run.drops} lost, ${cpu} µs CPU each, ${run.residentMiB.toFixed(0)} MiB`,
-    );
+async function compare(protocol: Protocol): Promise<void> {
+  console.log(`\n${protocol}, ${LIVE_RECORDS[protocol]} flows a datagram\n`);
+  const receivers = [flowrelay(receiverOptions)];
+  if (values.nfdump !== '') receivers.push(nfcapd(receiverOptions));
+  const other = values.pmacct ? pmacct(receiverOptions) : undefined;
+  if (other !== undefined) receivers.push(other);
+  const rows: string[][] = [];
+  let bufferGot = 0;
+  for (const { name, options } of values.scenarios.split(',').flatMap((scenario) => SCENARIOS[scenario] ?? [])) {
+    for (const receiver of receivers) {
+      const searched = values.rates === '' ? await search(receiver, protocol, options) : undefined;
+      for (const rate of searched === undefined ? values.rates.split(',').map(Number) : [searched.rate]) {
+        const load: Load = { protocol, rate, seconds: Number(values.seconds), senders: senders(1), options };
+        const run = searched === undefined ? await runLive(receiver, load, watch) : await confirmed(receiver, load);
+        bufferGot = run.bufferGot ?? bufferGot;
+        rows.push([receiver.name, name, ...figures(run, protocol, searched?.isSendersLimit === true)]);
+      }
+    }
   }
+  printTable(
+    [
+      'collector',
+      'sent by',
+      'datagrams/s',
+      'flows/s',
+      'for s',
+      'sent',
+      'lost',
+      'CPU µs each',
+      'resident MiB',
+      'sent = decoded + dropped',
+    ],
+    rows,
+  );
+  console.log(`\nreceive buffer: ${values['receive-buffer']} octets asked, ${bufferGot} given to flowrelay`);
+}
+
+/** A run without a loss, at the rate found or as little below it as shows; after a few tries, one with losses. */
+async function confirmed(receiver: Receiver, load: Load): Promise<LiveRun> {
+  let { rate } = load;
+  for (let tries = 1; ; tries++) {
+    const run = await runLive(receiver, { ...load, rate }, watch);
+    if (run.drops === 0 || tries === MAX_TRIES) return run;
+    rate = Math.round(rate * 0.9);
+  }
+}
+
+function figures(run: LiveRun, protocol: Protocol, isSendersLimit: boolean): string[] {
+  return [
+    `${Math.round(run.rate)}${isSendersLimit ? " (the sender's limit)" : ''}`,
+    `${((run.rate * LIVE_RECORDS[protocol]) / 1e6).toFixed(2)} M`,
+    `${run.seconds.toFixed(0)}${run.outputOctets > watch.outputLimit ? ' (the disk limit)' : ''}`,
+    String(run.sent),
+    String(run.drops),
+    ((run.cpu / run.sent) * 1e6).toFixed(2),
+    run.residentMiB.toFixed(0),
+    sumText(run),
+  ];
+}
+
+/** Whether every datagram is accounted for; a run where one is not makes the program fail. */
+function sumText({ sent, decoded, drops, dropsTold }: LiveRun): string {
+  if (decoded === undefined) return 'not told';
+  if (sent === decoded + drops && dropsTold === drops) return 'yes';
+  process.exitCode = 1;
+  return `no: ${sent}, ${decoded} + ${drops} (it says ${dropsTold})`;
 }
 
 /** The highest rate without a loss, to about 5 %, taken 5 % down. */
-async function search(receiver: Receiver, protocol: Protocol): Promise<number> {
+async function search(receiver: Receiver, protocol: Protocol, options: readonly string[]): Promise<Held> {
   let low = LOWEST;
   let high = HIGHEST;
+  let isSendersLimit = false;
   while (high / low > 1.05) {
     const rate = Math.round(Math.sqrt(low * high));
-    const run = await once(receiver, protocol, rate, TRIAL_SECONDS);
+    const load: Load = { protocol, rate, seconds: TRIAL_SECONDS, senders: senders(1), options };
+    const run = await runLive(receiver, load, watch);
     // A sender that cannot keep up has found its own limit, not the receiver's.
-    if (run.drops === 0 && run.rate > rate * 0.97) low = rate;
-    else high = rate;
-  }
-  return Math.round(low * 0.95);
-}
-
-async function once(receiver: Receiver, protocol: Protocol, rate: number, seconds: number): Promise<Run> {
-  const child = receiver.start(protocol);
-  try {
-    await listening();
-    const before = cpuSeconds(child.pid!);
-    const output = execFileSync(
-      'node',
-      [SEND, protocol, String(PORT), String(rate), String(seconds), values.exporters],
-      {
-        encoding: 'utf8',
-      },
-    );
-    const { sent, seconds: took } = JSON.parse(output) as { sent: number; seconds: number };
-    await sleep(500);
-    const { drops } = socketState();
-    const status = readFileSync(`/proc/${child.pid}/status`, 'latin1');
-    const residentMiB = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-    return { sent, rate: sent / took, drops, cpu: cpuSeconds(child.pid!) - before, residentMiB };
-  } finally {
-    child.kill('SIGKILL');
-    await new Promise((done) => child.once('exit', done));
-  }
-}
-
-async function listening(): Promise<void> {
-  for (let i = 0; i < 100; i++) {
-    if (socketState().found) {
-      await sleep(200);
-      return;
+    const keptUp = run.rate > rate * 0.97;
+    if (run.drops === 0 && keptUp) {
+      low = rate;
+    } else {
+      high = rate;
+      isSendersLimit = run.drops === 0;
     }
-    await sleep(50);
   }
-  throw new Error('the receiver does not listen');
+  return { rate: Math.round(low * 0.95), isSendersLimit };
 }
 
-/** The kernel's row of the receiving socket. */
-function socketState(): { found: boolean; drops: number } {
-  const port = PORT.toString(16).toUpperCase().padStart(4, '0');
-  for (const line of readFileSync('/proc/net/udp', 'latin1').split('\n')) {
-    const columns = line.trim().split(/\s+/);
-    if (columns[1]?.endsWith(`:${port}`)) return { found: true, drops: Number(columns.at(-1)) };
+function senders(otherwise: number): number {
+  return values.senders === '' ? otherwise : Number(values.senders);
+}
+
+async function heldRate(protocol: Protocol): Promise<number> {
+  if (values.rates !== '') return Number(values.rates.split(',')[0]);
+  return (await search(flowrelay(receiverOptions), protocol, [])).rate;
+}
+
+/** Twice the rate held: whether it still answers, how its memory goes, and whether every datagram is accounted for. */
+async function overload(protocol: Protocol): Promise<void> {
+  const held = await heldRate(protocol);
+  const load: Load = { protocol, rate: held * 2, seconds: Number(values.seconds), senders: senders(2), options: [] };
+  const resident: number[] = [];
+  const answersMs: number[] = [];
+  const pending: Promise<void>[] = [];
+  const run = await runLive(flowrelay(receiverOptions), load, {
+    ...watch,
+    onTick: (receiver) => {
+      resident.push(memoryOf(receiver.pid!).residentKiB / 1024);
+      pending.push(askStatus(answersMs));
+    },
+  });
+  await Promise.all(pending);
+  console.log(`\n${protocol} under overload: ${held} datagrams/s held, ${held * 2} wanted of the sender\n`);
+  const at = (part: number) => resident[Math.min(resident.length - 1, Math.floor(resident.length * part))]!.toFixed(0);
+  printTable(
+    ['what', 'figure'],
+    [
+      ['datagrams/s sent', `${Math.round(run.rate)} for ${run.seconds.toFixed(0)} s`],
+      ['sent', String(run.sent)],
+      ['decoded', String(run.decoded)],
+      ['dropped by the kernel', `${run.drops} (flowrelay says ${run.dropsTold})`],
+      ['sent = decoded + dropped', sumText(run)],
+      ['status page, ms: median, longest', `${middle(answersMs)}, ${Math.max(...answersMs).toFixed(0)}`],
+      ['status page: asked, answered', `${pending.length}, ${answersMs.length}`],
+      ['resident MiB: start, middle, end, peak', `${at(0.05)}, ${at(0.5)}, ${at(1)}, ${run.residentMiB.toFixed(0)}`],
+      ['receive buffer given', String(run.bufferGot)],
+    ],
+  );
+}
+
+function middle(figures: readonly number[]): string {
+  return ([...figures].sort((a, b) => a - b)[figures.length >> 1] ?? 0).toFixed(0);
+}
+
+async function askStatus(answersMs: number[]): Promise<void> {
+  const start = performance.now();
+  try {
+    await (await fetch(`http://127.0.0.1:${STATUS_PORT}/health`)).text();
+    answersMs.push(performance.now() - start);
+  } catch {
+    // Counted as asked and not answered.
   }
-  return { found: false, drops: 0 };
 }
 
-/** CPU seconds of a process and its children so far. */
-function cpuSeconds(pid: number): number {
-  const own = ticksOf(pid);
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ').filter(Boolean);
-  return children.reduce((sum, child) => sum + ticksOf(Number(child)), own) / 100;
-}
-
-function ticksOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  const columns = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return Number(columns[11]) + Number(columns[12]);
+/** Half the rate held, for long: how the memory goes. */
+async function steady(protocol: Protocol): Promise<void> {
+  const held = await heldRate(protocol);
+  const rate = Math.round(held / 2);
+  const load: Load = { protocol, rate, seconds: STEADY_SECONDS, senders: senders(1), options: [] };
+  const times: number[] = [];
+  const samples: NodeJS.MemoryUsage[] = [];
+  const start = performance.now();
+  const run = await runLive(flowrelay(receiverOptions, true), load, {
+    ...watch,
+    onStart: (receiver) =>
+      receiver.on('message', (message) => {
+        times.push((performance.now() - start) / 1000);
+        samples.push(message as NodeJS.MemoryUsage);
+      }),
+  });
+  console.log(`\n${protocol} at half of ${held} datagrams/s\n`);
+  const settled = Math.floor(samples.length * SETTLING);
+  const row = (name: string, pick: (sample: NodeJS.MemoryUsage) => number) => {
+    const mebibytes = samples.map((sample) => pick(sample) / 2 ** 20);
+    const at = (index: number) => (mebibytes[index] ?? 0).toFixed(1);
+    const perMinute = slope(times.slice(settled), mebibytes.slice(settled)) * 60 * 1024;
+    const last = samples.length - 1;
+    return [name, at(0), at(settled), at(last >> 1), at(last), Math.max(...mebibytes).toFixed(1), perMinute.toFixed(1)];
+  };
+  printTable(
+    ['MiB', 'at start', 'settled', 'middle', 'end', 'most', 'slope once settled, KiB a minute'],
+    [
+      row('resident', ({ rss }) => rss),
+      row('heap used', ({ heapUsed }) => heapUsed),
+      row('heap', ({ heapTotal }) => heapTotal),
+      row('outside the heap', ({ external }) => external),
+    ],
+  );
+  const cpu = ((run.cpu / run.sent) * 1e6).toFixed(2);
+  console.log(
+    `\n${Math.round(run.rate)} datagrams/s for ${run.seconds.toFixed(0)} s, ${run.drops} lost, ${cpu} µs CPU each; ` +
+      `sent = decoded + dropped: ${sumText(run)}`,
+  );
 }

@@ -12,6 +12,9 @@ export type Protocol = (typeof PROTOCOLS)[number];
 /** Records in each full datagram. */
 export const RECORDS_PER_DATAGRAM: Readonly<Record<Protocol, number>> = { v5: 30, v9: 17, ipfix: 7, sflow: 7 };
 
+/** Records in each datagram sent over loopback, where IPv4's 65,535 octets are the limit. */
+export const LIVE_RECORDS: Readonly<Record<Protocol, number>> = { v5: 30, v9: 24, ipfix: 7, sflow: 7 };
+
 /** Datagrams between two announcements of the Template. */
 const TEMPLATE_EVERY = 100;
 
@@ -187,10 +190,26 @@ const IPFIX_FIELDS: Spec = [
   [96, 65_535],
 ];
 
+/**
+ * Elements of one octet that no Template above has: variant k of a Template has, at its end, those whose bit is set in k. So
+ * there are many Templates, no two alike.
+ */
+const VARIANT_ELEMENTS = [33, 46, 55, 89, 192, 195, 196, 206, 207, 193, 176, 177, 178, 179];
+
+/** Variants of a Template there are. */
+export const TEMPLATE_VARIANTS = 2 ** VARIANT_ELEMENTS.length;
+
+const NETFLOW9_TEMPLATE = 260;
+const IPFIX_TEMPLATE = 300;
+
 /** Makes the datagrams of one Exporter, one after the other. */
 export class TrafficMaker {
+  /** Variant of the Template that the next datagrams' records follow, from 0 to below {@link TEMPLATE_VARIANTS}. */
+  variant = 0;
+  /** Whether the next datagrams announce their Template; undefined for every hundredth. */
+  announces: boolean | undefined;
   /** Octets of the datagram made last. */
-  readonly octets = new Uint8Array(2048);
+  readonly octets = new Uint8Array(4096);
   private readonly view = new DataView(this.octets.buffer);
   private readonly protocol: Protocol;
   private readonly random: Random;
@@ -224,6 +243,30 @@ export class TrafficMaker {
     else this.sflow(count);
     this.datagrams++;
     this.records += count;
+    return this.pos;
+  }
+
+  /**
+   * Makes a datagram of NetFlow v9 or IPFIX that only announces variants `[from, to)` of the Template, each in a set of its own;
+   * returns its length. There is room for 30.
+   */
+  makeTemplates(from: number, to: number): number {
+    const isIpfix = this.protocol === 'ipfix';
+    this.pos = 0;
+    this.u16(isIpfix ? 10 : 9);
+    this.u16(to - from);
+    if (!isIpfix) this.u32(this.upTimeMs);
+    this.u32(this.exportSeconds);
+    this.u32(isIpfix ? this.records : this.datagrams);
+    this.u32(1);
+    const current = this.variant;
+    for (this.variant = from; this.variant < to; this.variant++) {
+      if (isIpfix) this.template(2, IPFIX_TEMPLATE, IPFIX_FIELDS);
+      else this.template(0, NETFLOW9_TEMPLATE, NETFLOW9_FIELDS);
+    }
+    this.variant = current;
+    if (isIpfix) this.view.setUint16(2, this.pos);
+    this.datagrams++;
     return this.pos;
   }
 
@@ -266,15 +309,15 @@ export class TrafficMaker {
   }
 
   private netflow9(count: number): void {
-    const announces = this.datagrams % TEMPLATE_EVERY === 0;
+    const announces = this.announces ?? this.datagrams % TEMPLATE_EVERY === 0;
     this.u16(9);
     this.u16(count + (announces ? 1 : 0));
     this.u32(this.upTimeMs);
     this.u32(this.exportSeconds);
     this.u32(this.datagrams);
     this.u32(1);
-    if (announces) this.template(0, 260, NETFLOW9_FIELDS);
-    const set = this.beginSet(260);
+    if (announces) this.template(0, NETFLOW9_TEMPLATE, NETFLOW9_FIELDS);
+    const set = this.beginSet(NETFLOW9_TEMPLATE + this.variant);
     for (let i = 0; i < count; i++) {
       const flow = this.next();
       this.u32(flow.source);
@@ -299,6 +342,7 @@ export class TrafficMaker {
       this.u16(flow.vlan + 1);
       this.mac(flow.input);
       this.mac(flow.output);
+      this.variantFields();
       this.truth({
         ...this.ipv4Truth(flow),
         SRC_AS: flow.sourceAs,
@@ -313,14 +357,14 @@ export class TrafficMaker {
   }
 
   private ipfix(count: number): void {
-    const announces = this.datagrams % TEMPLATE_EVERY === 0;
+    const announces = this.announces ?? this.datagrams % TEMPLATE_EVERY === 0;
     this.u16(10);
     this.u16(0);
     this.u32(this.exportSeconds);
     this.u32(this.records);
     this.u32(1);
-    if (announces) this.template(2, 300, IPFIX_FIELDS);
-    const set = this.beginSet(300);
+    if (announces) this.template(2, IPFIX_TEMPLATE, IPFIX_FIELDS);
+    const set = this.beginSet(IPFIX_TEMPLATE + this.variant);
     const exportMs = this.exportSeconds * 1000;
     for (let i = 0; i < count; i++) {
       const flow = this.next();
@@ -356,6 +400,7 @@ export class TrafficMaker {
       const application = APPLICATIONS[SERVER_PORTS.indexOf(flow.destinationPort)]!;
       this.text(interfaceName);
       this.text(application);
+      this.variantFields();
       this.truth({
         IPV6_SRC_ADDR: ipv6Text(flow.source),
         IPV6_DST_ADDR: ipv6Text(flow.destination),
@@ -505,15 +550,26 @@ export class TrafficMaker {
     if (this.onTruth !== undefined) this.onTruth(JSON.stringify(values));
   }
 
-  private template(setId: number, id: number, fields: Spec): void {
+  /** Announces the current variant of the Template of `firstId`. */
+  private template(setId: number, firstId: number, fields: Spec): void {
     const set = this.beginSet(setId);
-    this.u16(id);
-    this.u16(fields.length);
+    const extra = VARIANT_ELEMENTS.filter((_, i) => (this.variant >> i) & 1);
+    this.u16(firstId + this.variant);
+    this.u16(fields.length + extra.length);
     for (const [element, length] of fields) {
       this.u16(element);
       this.u16(length);
     }
+    for (const element of extra) {
+      this.u16(element);
+      this.u16(1);
+    }
     this.endSet(set, 1);
+  }
+
+  /** The octets of what the variant adds to a record. */
+  private variantFields(): void {
+    for (let bits = this.variant; bits !== 0; bits &= bits - 1) this.u8(0);
   }
 
   private beginSet(id: number): number {

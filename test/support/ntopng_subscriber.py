@@ -5,12 +5,13 @@
 ENDPOINT as ntopng's -i takes it: tcp://H:P connects, tcp://H:Pc binds. --secret-key makes it a CURVE server whatever side
 binds, as ntopng is. Prints "ready" on standard error once it receives, then a line of JSON for each message:
 {"topic", "headerSize", "url", "version", "flags", "size", "sourceId", "messageId", "octets", "records" | "json"}, where a
-record is a list of [key, type, value]. What is wrong about a message is listed in its "faults". Ends on SIGTERM, or after
+record is a list of [key, type, value]. A message that is wrong gives "fault" instead. Ends on SIGTERM, with its parent, or after
 --idle seconds without a message once there was one.
 """
 
 import argparse
 import json
+import os
 import signal
 import struct
 import sys
@@ -62,10 +63,12 @@ def take(octets, at, count):
 
 
 def read_value(octets, at, kind):
+    """Integers of 16 digits and more become texts: whoever reads the lines may hold numbers as doubles."""
     if kind in INTEGERS:
         name, form = INTEGERS[kind]
         raw, at = take(octets, at, struct.calcsize(form))
-        return name, struct.unpack(form, raw)[0], at
+        value = struct.unpack(form, raw)[0]
+        return name, value if abs(value) < 10**15 else str(value), at
     if kind == FLOAT:
         raw, at = take(octets, at, 4)
         return "f32", struct.unpack("<f", raw)[0], at
@@ -137,7 +140,7 @@ def main():
     parser.add_argument("--server-key")
     parser.add_argument("--idle", type=float)
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # what is printed is flushed; a context may wait at its end
     socket = zmq.Context().socket(zmq.SUB)
     socket.setsockopt(zmq.RCVHWM, 0)
     socket.setsockopt(zmq.LINGER, 0)
@@ -156,10 +159,12 @@ def main():
     else:
         socket.connect(options.endpoint)
     print("ready", file=sys.stderr, flush=True)
-    has_begun = False
+    has_begun, parent = False, os.getppid()
     while True:
-        if not socket.poll(None if options.idle is None or not has_begun else int(options.idle * 1000)):
-            return
+        if not socket.poll(1000 if options.idle is None or not has_begun else int(options.idle * 1000)):
+            if os.getppid() != parent or (has_begun and options.idle is not None):
+                os._exit(0)
+            continue
         frames = socket.recv_multipart()
         has_begun = True
         try:

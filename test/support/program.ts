@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PROGRAM = join(ROOT, 'dist/main.js');
+/** The Node that runs the program: FLOWRELAY_TEST_NODE may name another one than runs the tests. */
+export const PROGRAM_NODE = process.env['FLOWRELAY_TEST_NODE'] ?? process.execPath;
 
 /** Path of a file of the repository. */
 export function repositoryPath(path: string): string {
@@ -40,7 +42,7 @@ export interface RunOptions {
 
 function spawnProgram(words: readonly string[], environment: Readonly<Record<string, string>> = {}): ChildProcess {
   const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('FLOWRELAY_')));
-  return spawn(process.execPath, [PROGRAM, ...words], { env: { ...own, ...environment } });
+  return spawn(PROGRAM_NODE, [PROGRAM, ...words], { env: { ...own, ...environment } });
 }
 
 /** Runs the program to its end. */
@@ -105,6 +107,13 @@ export class RunningProgram {
       ],
       environment,
     );
+    await program.logged('started');
+    return program;
+  }
+
+  /** Starts another command that runs until it is stopped, and waits until it says that it has started. */
+  static async start(command: string, words: readonly string[]): Promise<RunningProgram> {
+    const program = new RunningProgram([command, ...words], {});
     await program.logged('started');
     return program;
   }

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { newSecretKey, parseCurveKey, publicKeyOf } from '../../src/input/curve-key.ts';
+import { parseZmqEndpoint } from '../../src/input/zmq.ts';
+
+describe('CURVE keys', () => {
+  // The client's pair of ZeroMQ's own documentation (zmq_curve).
+  const PUBLIC = 'Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID';
+  const SECRET = 'D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs';
+
+  it('finds the public key of a secret one', () => {
+    expect(publicKeyOf(SECRET)).toBe(PUBLIC);
+  });
+
+  it('agrees with ZeroMQ on a new pair', async () => {
+    const { curveKeyPair } = await import('zeromq');
+    const { publicKey, secretKey } = curveKeyPair();
+    expect(publicKeyOf(secretKey)).toBe(publicKey);
+    expect(parseCurveKey(newSecretKey())).toHaveLength(40);
+  });
+
+  it('reads both forms', () => {
+    expect(parseCurveKey(`${PUBLIC}\n`)).toBe(PUBLIC);
+    // ZeroMQ RFC 32: 864fd26fb559f75b is HelloWorld.
+    expect(parseCurveKey('864fd26fb559f75b'.repeat(4))).toBe('HelloWorld'.repeat(4));
+  });
+
+  it.each(['', 'x', '%'.repeat(41), '#'.repeat(40), '"'.repeat(40), 'g'.repeat(64)])('refuses %s', (text) => {
+    expect(parseCurveKey(text)).toBeUndefined();
+  });
+});
+
+describe('endpoints to listen to', () => {
+  it.each([
+    ['tcp://192.0.2.1:5556', { url: 'tcp://192.0.2.1:5556', host: '192.0.2.1', port: 5556, isBound: false }],
+    ['zmq://host.example:5556', { url: 'tcp://host.example:5556', host: 'host.example', port: 5556, isBound: false }],
+    ['tcp://*:5556c', { url: 'tcp://*:5556', host: '*', port: 5556, isBound: true }],
+    ['tcp://[::1]:1c', { url: 'tcp://[::1]:1', host: '::1', port: 1, isBound: true }],
+    ['tcp://*:5556', undefined],
+    ['tcp://h:0', undefined],
+    ['tcp://h:65536', undefined],
+    ['udp://h:1', undefined],
+    ['tcp://h', undefined],
+    ['h:1', undefined],
+  ])('%s', (text, expected) => {
+    expect(parseZmqEndpoint(text)).toEqual(expected);
+  });
+});

@@ -1,0 +1,389 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { curveKeyPair, Subscriber } from 'zeromq';
+import { FlowJson } from '../../src/sink/formats/flow-json.ts';
+import { ZmqSink, type ZmqSinkOptions } from '../../src/sink/zmq.ts';
+import type { ZmqEvent, ZmqPublisher } from '../../src/sink/zmq-publisher.ts';
+import { makeFlow } from '../support/flow-builder.ts';
+import { readTlv } from '../support/tlv-reader.ts';
+
+const open: { close(): unknown }[] = [];
+afterEach(async () => {
+  for (const each of open.splice(0).reverse()) await each.close();
+});
+
+const events: ZmqEvent[] = [];
+
+async function sinkAt(endpoints: readonly string[], options: Partial<ZmqSinkOptions> = {}): Promise<ZmqSink> {
+  events.length = 0;
+  const sink = await ZmqSink.open({
+    endpoints: endpoints.map((address) => ({ address, isBound: true })),
+    isBalanced: false,
+    payload: 'ntopng',
+    format: 'tlv',
+    keys: 'numeric',
+    headerVersion: 1,
+    isCompressed: false,
+    batchOctets: 4096,
+    highWaterMark: 50,
+    queueOctets: 8_388_608,
+    curveServerKey: undefined,
+    delivery: 'drop',
+    sourceId: 5,
+    observationPoint: 0,
+    codeGeneration: true,
+    version: 'test',
+    status: () => ({
+      netflowFlows: 0,
+      sflowSamples: 0,
+      sflowDrops: 0,
+      collectionDrops: 0,
+      socketDrops: 0,
+      collectionPort: 0,
+      exporters: [],
+    }),
+    makeFormat: (drain) =>
+      new FlowJson(
+        { names: 'ntop', fields: undefined, upscale: false, recordTypes: new Set(['flow']), codeGeneration: true },
+        drain,
+      ),
+    onEvent: (event) => events.push(event),
+    ...options,
+  });
+  open.push(sink);
+  return sink;
+}
+
+/** A subscriber that keeps what it gets. */
+class Taker {
+  readonly messages: { topic: string; header: Buffer; payload: Buffer }[] = [];
+  readonly socket: Subscriber;
+  /** Flows in them. */
+  flows = 0;
+
+  constructor(options: ConstructorParameters<typeof Subscriber>[0] = {}, topics: readonly string[] = ['']) {
+    this.socket = new Subscriber(options);
+    this.socket.subscribe(...topics);
+    open.push(this);
+  }
+
+  connect(address: string): this {
+    this.socket.connect(address);
+    void this.take();
+    return this;
+  }
+
+  async bind(address: string): Promise<string> {
+    await this.socket.bind(address);
+    void this.take();
+    return this.socket.lastEndpoint!;
+  }
+
+  async take(): Promise<void> {
+    try {
+      for await (const [header, payload] of this.socket) {
+        const topic = header!.toString('latin1', 0, 16).replace(/\0.*/, '');
+        this.messages.push({ topic, header: header!, payload: payload! });
+        if (topic === 'flow' && header![16] === 3) this.flows += readTlv(payload!).length;
+      }
+    } catch {
+      // Closed.
+    }
+  }
+
+  close(): void {
+    if (!this.socket.closed) this.socket.close();
+  }
+}
+
+async function until(isTrue: () => boolean, what: string): Promise<void> {
+  for (const endMs = Date.now() + 5000; !isTrue(); await sleep(2)) {
+    if (Date.now() > endMs) throw new Error(`not within 5 s: ${what}`);
+  }
+}
+
+const FLOW = makeFlow({
+  fields: {
+    sourceIPv4: 1,
+    destinationIPv4: 2,
+    sourcePort: 3,
+    destinationPort: 4,
+    protocol: 17,
+    octets: 5,
+    packets: 6,
+    startMs: 7000,
+    endMs: 8000,
+  },
+});
+
+function write(sink: ZmqSink, flows: number): void {
+  for (let i = 0; i < flows; i++) sink.write(FLOW);
+}
+
+function expectSumsToHold({ offered, sent, dropped, queued }: ZmqPublisher): void {
+  for (const value of ['messages', 'flows'] as const) {
+    const drops = Object.values(dropped).reduce((sum, tally) => sum + tally[value], 0);
+    expect(offered[value]).toBe(sent[value] + drops + queued[value]);
+  }
+}
+
+describe('a ZeroMQ feed', () => {
+  it('delivers flows and says who is there', async () => {
+    const sink = await sinkAt(['tcp://127.0.0.1:0']);
+    const [publisher] = sink.publishers;
+    const taker = new Taker().connect(publisher!.endpoint);
+    await until(() => publisher!.hasSubscriber, 'a subscriber');
+    write(sink, 1000);
+    await sink.flush();
+    await until(() => taker.flows === 1000, 'all flows');
+    expect(publisher!.sent.flows).toBe(1000);
+    expectSumsToHold(publisher!);
+    await until(() => taker.messages.some(({ topic }) => topic === 'event'), 'an event');
+    expect(taker.messages.map(({ topic }) => topic)).toContain('template');
+    taker.close();
+    await until(() => !publisher!.hasSubscriber, 'its end');
+    expect(events.map(({ kind }) => kind)).toEqual(['subscriber_present', 'subscriber_gone']);
+  });
+
+  it('numbers messages one by one, under one source id', async () => {
+    const sink = await sinkAt(['tcp://127.0.0.1:0'], { sourceId: 0x1_0203 });
+    const taker = new Taker().connect(sink.publishers[0]!.endpoint);
+    await until(() => sink.publishers[0]!.hasSubscriber, 'a subscriber');
+    write(sink, 500);
+    await sink.close();
+    await until(() => taker.flows === 500, 'all flows');
+    const ids = taker.messages.map(({ header }) => header.readUInt32BE(20));
+    expect(ids).toEqual(ids.map((_, i) => ids[0]! + i));
+    expect(new Set(taker.messages.map(({ header }) => header[17]))).toEqual(new Set([3]));
+    expect(new Set(taker.messages.filter(({ topic }) => topic !== 'flow').map(({ header }) => header[16]))).toEqual(
+      new Set([2]),
+    );
+  });
+
+  it('counts what nobody takes', async () => {
+    const sink = await sinkAt(['tcp://127.0.0.1:0']);
+    write(sink, 1000);
+    await sink.flush();
+    const [publisher] = sink.publishers;
+    expect(publisher!.dropped.no_subscriber.flows).toBe(1000);
+    expect(publisher!.octetsQueued).toBe(0);
+    expectSumsToHold(publisher!);
+  });
+
+  it('serves late subscribers, and two at a time', async () => {
+    const sink = await sinkAt(['tcp://127.0.0.1:0']);
+    const [publisher] = sink.publishers;
+    write(sink, 10);
+    await sink.flush();
+    const first = new Taker().connect(publisher!.endpoint);
+    await until(() => publisher!.hasSubscriber, 'the first');
+    const second = new Taker({}, ['flow']).connect(publisher!.endpoint);
+    await sleep(200);
+    write(sink, 100);
+    await sink.flush();
+    await until(() => first.flows === 100 && second.flows === 100, 'flows at both');
+    expect(new Set(second.messages.map(({ topic }) => topic))).toEqual(new Set(['flow']));
+  });
+
+  it('keeps flows for a subscriber that is restarted, up to the high-water mark', async () => {
+    const sink = await sinkAt(['tcp://127.0.0.1:0'], { highWaterMark: 10 });
+    const [publisher] = sink.publishers;
+    const first = new Taker().connect(publisher!.endpoint);
+    await until(() => publisher!.hasSubscriber, 'the first');
+    first.close();
+    await until(() => !publisher!.hasSubscriber, 'its end');
+    write(sink, 100);
+    await Promise.race([sink.flush(), sleep(50)]);
+    expect(publisher!.queued.flows).toBe(100);
+    write(sink, 1000);
+    await Promise.race([sink.flush(), sleep(50)]);
+    expect(publisher!.queued.messages).toBe(10);
+    expect(publisher!.dropped.high_water_mark.flows).toBeGreaterThan(0);
+    expectSumsToHold(publisher!);
+    const kept = publisher!.queued.flows;
+    const second = new Taker().connect(publisher!.endpoint);
+    await until(() => second.flows === kept, 'what was kept');
+    expect(publisher!.sent.flows).toBe(kept);
+  });
+
+  it('does not wait for a subscriber that stalls, and others go on', async () => {
+    const sink = await sinkAt(['tcp://127.0.0.1:0'], { batchOctets: 32_000 });
+    const [publisher] = sink.publishers;
+    // It never receives: its own queue and the kernel's fill up.
+    const stalled = new Subscriber({ receiveHighWaterMark: 1, receiveBufferSize: 4096 });
+    open.push(stalled);
+    stalled.subscribe('');
+    stalled.connect(publisher!.endpoint);
+    await until(() => publisher!.hasSubscriber, 'the stalled one');
+    const taker = new Taker().connect(publisher!.endpoint);
+    await sleep(100);
+    const endMs = Date.now() + 1800;
+    let written = 0;
+    let longest = 0;
+    while (Date.now() < endMs) {
+      const start = Date.now();
+      write(sink, 1000);
+      written += 1000;
+      longest = Math.max(longest, Date.now() - start);
+      await sleep(5);
+      expect(publisher!.queued.messages).toBeLessThanOrEqual(51);
+    }
+    expect(longest).toBeLessThan(200);
+    expect(publisher!.dropped.high_water_mark.flows).toBeGreaterThan(0);
+    expectSumsToHold(publisher!);
+    const before = taker.flows;
+    await sleep(100);
+    write(sink, 5000);
+    await sink.flush();
+    await until(() => taker.flows >= before + 5000, 'flows at the other one');
+    expect(events.filter(({ kind }) => kind === 'drops_began')).toHaveLength(1);
+    expect(written).toBeGreaterThan(0);
+  });
+
+  it('counts at its end what a stalled subscriber never took', async () => {
+    const sink = await sinkAt(['tcp://127.0.0.1:0'], { batchOctets: 32_000 });
+    const [publisher] = sink.publishers;
+    const stalled = new Subscriber({ receiveHighWaterMark: 1, receiveBufferSize: 4096 });
+    open.push(stalled);
+    stalled.subscribe('');
+    stalled.connect(publisher!.endpoint);
+    await until(() => publisher!.hasSubscriber, 'the stalled one');
+    for (let i = 0; i < 300; i++) {
+      write(sink, 2000);
+      await sleep(0);
+    }
+    const startMs = Date.now();
+    await sink.close();
+    expect(Date.now() - startMs).toBeLessThan(3500);
+    expect(publisher!.dropped.undelivered.messages).toBeGreaterThan(0);
+    expect(publisher!.queued.messages).toBe(0);
+    expectSumsToHold(publisher!);
+  });
+
+  it('calls a collector that binds, and waits for its return', async () => {
+    const first = new Taker();
+    const address = await first.bind('tcp://127.0.0.1:0');
+    const sink = await sinkAt([], { endpoints: [{ address, isBound: false }] });
+    const [publisher] = sink.publishers;
+    await until(() => publisher!.hasSubscriber, 'the collector');
+    write(sink, 100);
+    await sink.flush();
+    await until(() => first.flows === 100, 'flows');
+    first.close();
+    await until(() => !publisher!.hasSubscriber, 'its end');
+    write(sink, 200);
+    await Promise.race([sink.flush(), sleep(50)]);
+    const second = new Taker();
+    await second.bind(address);
+    await until(() => second.flows === 200, 'flows that were kept');
+    expectSumsToHold(publisher!);
+  });
+
+  it('feeds several endpoints the same, or each its part', async () => {
+    for (const isBalanced of [false, true]) {
+      const sink = await sinkAt(['tcp://127.0.0.1:0', 'tcp://127.0.0.1:0'], { isBalanced });
+      const takers = sink.publishers.map(({ endpoint }) => new Taker().connect(endpoint));
+      await until(() => sink.publishers.every(({ hasSubscriber }) => hasSubscriber), 'subscribers');
+      for (let i = 0; i < 200; i++) {
+        FLOW.words[0] = i;
+        sink.write(FLOW);
+      }
+      await sink.flush();
+      const expected = isBalanced ? 200 : 400;
+      await until(() => takers[0]!.flows + takers[1]!.flows === expected, 'flows');
+      for (const { flows } of takers) expect(flows).toBeGreaterThan(50);
+      for (const { messages } of takers) {
+        const ids = messages.map(({ header }) => header.readUInt32BE(20));
+        expect(ids).toEqual(ids.map((_, i) => ids[0]! + i));
+      }
+    }
+  });
+
+  it.each([1, 2, 3] as const)('compresses what header %i can say is compressed', async (headerVersion) => {
+    const { inflateSync } = await import('node:zlib');
+    const sink = await sinkAt(['tcp://127.0.0.1:0'], { headerVersion, isCompressed: true });
+    const taker = new Taker().connect(sink.publishers[0]!.endpoint);
+    await until(() => sink.publishers[0]!.hasSubscriber, 'a subscriber');
+    write(sink, 10);
+    await sink.flush();
+    await until(
+      () => ['event', 'flow'].every((wanted) => taker.messages.some(({ topic }) => topic === wanted)),
+      'both',
+    );
+    const event = taker.messages.find(({ topic }) => topic === 'event')!;
+    const flow = taker.messages.find(({ topic }) => topic === 'flow')!;
+    if (headerVersion === 3) {
+      const plain = inflateSync(flow.payload);
+      expect(readTlv(plain)).toHaveLength(10);
+      expect([flow.header.length, flow.header[17]]).toEqual([36, 6]);
+      expect([flow.header.readUInt32LE(20), flow.header.readUInt32LE(24)]).toEqual([plain.length, plain.length]);
+      expect(JSON.parse(inflateSync(event.payload).toString())).toHaveProperty('probe');
+    } else {
+      expect(readTlv(flow.payload)).toHaveLength(10);
+      expect(event.payload[0]).toBe(0);
+      expect(JSON.parse(inflateSync(event.payload.subarray(1)).toString())).toHaveProperty('probe');
+    }
+  });
+
+  it('carries lines, each message whole ones', async () => {
+    const sink = await sinkAt(['tcp://127.0.0.1:0'], { payload: 'ndjson', highWaterMark: 500 });
+    const taker = new Taker({}, ['flow']).connect(sink.publishers[0]!.endpoint);
+    await until(() => sink.publishers[0]!.hasSubscriber, 'a subscriber');
+    write(sink, 1000);
+    await sink.flush();
+    const lines = () => taker.messages.flatMap(({ payload }) => payload.toString().split('\n').filter(Boolean));
+    await until(() => lines().length === 1000, 'all lines');
+    for (const { header, payload } of taker.messages) {
+      expect(header.toString()).toBe('flow');
+      expect(payload.length).toBeLessThanOrEqual(4096);
+      expect(payload.at(-1)).toBe(10);
+    }
+    expect(JSON.parse(lines()[0]!)).toMatchObject({ RECORD_TYPE: 'flow', IN_BYTES: 5 });
+    expect(sink.publishers[0]!.sent.flows).toBe(1000);
+  });
+
+  it('encrypts for a collector that binds, and for one that calls', async () => {
+    const { publicKey, secretKey } = curveKeyPair();
+    const server = { curveServer: true, curvePublicKey: publicKey, curveSecretKey: secretKey };
+    const bound = new Taker(server);
+    const address = await bound.bind('tcp://127.0.0.1:0');
+    const calling = await sinkAt([], { endpoints: [{ address, isBound: false }], curveServerKey: publicKey });
+    await until(() => calling.publishers[0]!.hasSubscriber, 'the collector that binds');
+    write(calling, 100);
+    await calling.flush();
+    await until(() => bound.flows === 100, 'flows');
+    const waiting = await sinkAt(['tcp://127.0.0.1:0'], { curveServerKey: publicKey });
+    const caller = new Taker(server).connect(waiting.publishers[0]!.endpoint);
+    await until(() => waiting.publishers[0]!.hasSubscriber, 'the collector that calls');
+    write(waiting, 100);
+    await waiting.flush();
+    await until(() => caller.flows === 100, 'flows');
+  });
+
+  it('says once that a key does not match', async () => {
+    const right = curveKeyPair();
+    const bound = new Taker({ curveServer: true, curvePublicKey: right.publicKey, curveSecretKey: right.secretKey });
+    const address = await bound.bind('tcp://127.0.0.1:0');
+    const sink = await sinkAt([], {
+      endpoints: [{ address, isBound: false }],
+      curveServerKey: curveKeyPair().publicKey,
+    });
+    await until(() => sink.publishers[0]!.handshakesRefused > 0, 'a refusal');
+    await sleep(500);
+    const refusals = events.filter(({ kind }) => kind === 'handshake_refused');
+    expect(refusals).toHaveLength(1);
+    expect(refusals[0]).toMatchObject({ reason: expect.stringContaining('keys do not match') });
+    write(sink, 10);
+    await sink.flush();
+    expect(sink.publishers[0]!.dropped.no_subscriber.flows).toBe(10);
+  });
+
+  it('does not open where a port is in use, and leaves nothing open', async () => {
+    const first = await sinkAt(['tcp://127.0.0.1:0']);
+    const taken = first.publishers[0]!.endpoint;
+    await expect(sinkAt(['tcp://127.0.0.1:0', taken])).rejects.toThrow(`cannot bind ${taken}: address already in use`);
+    await expect(sinkAt(['tcp://no.such.host.invalid:1'])).rejects.toThrow(
+      /^cannot bind tcp:\/\/no.such.host.invalid:1: /,
+    );
+  });
+});
