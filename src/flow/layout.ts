@@ -10,21 +10,25 @@ export const RECORD_TYPES = ['flow', 'event', 'discard', 'counters', 'options'] 
  */
 export type RecordType = (typeof RECORD_TYPES)[number];
 
-/** How the octets of an element without a flow field become a JSON value. */
-export type ElementValue =
-  | 'unsigned'
-  | 'signed'
-  | 'float'
-  | 'boolean'
-  | 'ipv4'
-  | 'ipv6'
-  | 'mac'
-  | 'string'
-  | 'hexadecimal'
-  | 'application'
-  | 'mplsLabel'
-  | 'ntpMicroseconds'
-  | 'ntpNanoseconds';
+/** How the octets of an element without a flow field become a JSON value; generated code knows them by their place. */
+export const ELEMENT_VALUES = [
+  'unsigned',
+  'signed',
+  'float',
+  'boolean',
+  'ipv4',
+  'ipv6',
+  'mac',
+  'string',
+  'hexadecimal',
+  'application',
+  'mplsLabel',
+  'ntpMicroseconds',
+  'ntpNanoseconds',
+] as const;
+
+/** One of {@link ELEMENT_VALUES}. */
+export type ElementValue = (typeof ELEMENT_VALUES)[number];
 
 /** A field of `FIELDS` that a record carries. */
 export interface FieldEntry {

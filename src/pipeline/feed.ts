@@ -1,12 +1,13 @@
 /** The ZeroMQ feed a configuration asks for. */
 
 import { readFileSync } from 'node:fs';
+import { parseCurveKey } from '../bytes/z85.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { FlowJson } from '../sink/formats/flow-json.ts';
 import type { HeaderVersion } from '../sink/formats/ntopng-header.ts';
 import type { FeedStatus } from '../sink/formats/ntopng-topics.ts';
 import { ZmqSink } from '../sink/zmq.ts';
-import { parseCurveKey, parseZmqEndpoint } from '../sink/zmq-endpoint.ts';
+import { parseZmqEndpoint } from '../sink/zmq-endpoint.ts';
 import type { ZmqEvent, ZmqPublisherOptions } from '../sink/zmq-publisher.ts';
 import { lineFormat } from './line-format.ts';
 

@@ -1,8 +1,9 @@
 /** Keys for listening to encrypted feeds, as the configuration names them. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
+import { parseCurveKey } from '../bytes/z85.ts';
 import type { Configuration } from '../config/configuration.ts';
-import { newSecretKey, parseCurveKey, publicKeyOf } from '../input/curve-key.ts';
+import { newSecretKey, publicKeyOf } from '../input/curve-key.ts';
 import type { ZmqEncryption } from '../input/zmq.ts';
 
 /**

@@ -15,6 +15,7 @@ import { formatHostPort, parseHostPort } from './listen-url.ts';
 import { Listening } from './listening.ts';
 import type { Log } from './log.ts';
 import { Output, type OutputOptions } from './output.ts';
+import { logSinkEvent } from './sink-log.ts';
 import { publisherStatus } from './status-pages.ts';
 
 const FLUSH_INTERVAL_MS = 200;
@@ -283,36 +284,10 @@ class FeedListener implements RunningListen {
   }
 
   #onSinkEvent(event: NdjsonEvent): void {
-    const sink = event.path === '-' ? 'standard output' : event.path;
-    switch (event.kind) {
-      case 'write_failed':
-        this.#log.write(
-          'error',
-          event.kind,
-          `cannot write ${sink}: ${event.reason}; it is tried again until it works`,
-          {
-            sink,
-            reason: event.reason,
-          },
-        );
-        break;
-      case 'write_recovered':
-        this.#log.write('info', event.kind, `${sink} is written again`, { sink });
-        break;
-      case 'drops_began':
-        this.#log.write('warning', event.kind, `${sink} is read or written too slowly: lines are dropped`, { sink });
-        break;
-      case 'drops_ended':
-        this.#log.write('warning', event.kind, `${event.linesDropped} lines for ${sink} were dropped`, {
-          sink,
-          linesDropped: event.linesDropped,
-        });
-        break;
-      default:
-        if (this.#isReaderGone || !this.output.isReaderGone) return;
-        this.#isReaderGone = true;
-        this.#options.onReaderGone();
-    }
+    if (logSinkEvent(this.#log, event)) return;
+    if (this.#isReaderGone || !this.output.isReaderGone) return;
+    this.#isReaderGone = true;
+    this.#options.onReaderGone();
   }
 
   async #openStatus(): Promise<void> {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { newSecretKey, parseCurveKey, publicKeyOf } from '../../src/input/curve-key.ts';
+import { parseCurveKey } from '../../src/bytes/z85.ts';
+import { newSecretKey, publicKeyOf } from '../../src/input/curve-key.ts';
 import { parseZmqEndpoint } from '../../src/input/zmq.ts';
 
 describe('CURVE keys', () => {

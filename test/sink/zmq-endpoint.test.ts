@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseCurveKey, parseZmqEndpoint } from '../../src/sink/zmq-endpoint.ts';
+import { parseCurveKey } from '../../src/bytes/z85.ts';
+import { parseZmqEndpoint } from '../../src/sink/zmq-endpoint.ts';
 
 describe('endpoints', () => {
   it.each([

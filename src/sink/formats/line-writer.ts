@@ -14,7 +14,7 @@ import { writeJsonString, writeJsonText } from '../../bytes/json-text.ts';
 import { plainElementValue } from '../../flow/element-value.ts';
 import { SLOT } from '../../flow/fields.ts';
 import type { Flow } from '../../flow/flow.ts';
-import type { ElementValue } from '../../flow/layout.ts';
+import { ELEMENT_VALUES, type ElementValue } from '../../flow/layout.ts';
 import type { LineStep } from './line-plan.ts';
 import { plainJson } from './plain-json.ts';
 
@@ -178,22 +178,6 @@ function elementSource(value: ElementValue, at: string, length: string, fixedLen
   }
   return `pos = writeElement(out, octets, pos, view, ${at}, ${length}, ${integer(ELEMENT_VALUES.indexOf(value))}, flow.origin.exportTimeMs);`;
 }
-
-const ELEMENT_VALUES: readonly ElementValue[] = [
-  'unsigned',
-  'signed',
-  'float',
-  'boolean',
-  'ipv4',
-  'ipv6',
-  'mac',
-  'string',
-  'hexadecimal',
-  'application',
-  'mplsLabel',
-  'ntpMicroseconds',
-  'ntpNanoseconds',
-];
 
 /** Kinds by number: a switch over small numbers is a jump, one over texts a row of comparisons. */
 const OCTET = 0;

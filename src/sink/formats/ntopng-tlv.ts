@@ -6,7 +6,7 @@
 import { writeIPv4Word, writeIPv6, writeMac } from '../../bytes/digits.ts';
 import { plainElementValue } from '../../flow/element-value.ts';
 import type { Flow } from '../../flow/flow.ts';
-import type { ElementValue } from '../../flow/layout.ts';
+import { ELEMENT_VALUES } from '../../flow/layout.ts';
 import type { FeedKey } from './ntopng-keys.ts';
 import type { FeedStep } from './ntopng-plan.ts';
 import { plainJson } from './plain-json.ts';
@@ -249,21 +249,6 @@ function writeApplicationItem(
   return writeString(out, octets, pos, head, String(plainElementValue(view, at, length, 'application', 0)));
 }
 
-const ELEMENT_VALUES: readonly ElementValue[] = [
-  'unsigned',
-  'signed',
-  'float',
-  'boolean',
-  'ipv4',
-  'ipv6',
-  'mac',
-  'string',
-  'hexadecimal',
-  'application',
-  'mplsLabel',
-  'ntpMicroseconds',
-  'ntpNanoseconds',
-];
 const UNSIGNED = ELEMENT_VALUES.indexOf('unsigned');
 const FLOAT = ELEMENT_VALUES.indexOf('float');
 const STRING = ELEMENT_VALUES.indexOf('string');
