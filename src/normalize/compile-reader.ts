@@ -1,3 +1,4 @@
+import { GeneratedFunctions } from '../bytes/generated-functions.ts';
 import { ntpToUnixMs } from '../bytes/ntp-time.ts';
 import type { PlanStep, RecordPlan } from './record-plan.ts';
 
@@ -16,13 +17,19 @@ export type ReadRecord = (
   clock: Float64Array,
 ) => number;
 
+const readers = new GeneratedFunctions<ReadRecord>();
+
 /**
  * Compiles a plan into straight-line code: each field is one assignment at a constant offset. The source is made of this
  * file's own text and of integers that {@link literal} has checked; nothing an Exporter or a definition file says reaches it
  * in another form. Throws where code generation is switched off (`--disallow-code-generation-from-strings`).
  */
 export function compileReader(plan: RecordPlan): ReadRecord {
-  return new Function('ntpToUnixMs', `'use strict'; return ${readerSource(plan)};`)(ntpToUnixMs) as ReadRecord;
+  const source = readerSource(plan);
+  return readers.get(
+    source,
+    () => new Function('ntpToUnixMs', `'use strict'; return ${source};`)(ntpToUnixMs) as ReadRecord,
+  );
 }
 
 /** The generated source, apart so that it can be read and tested. */

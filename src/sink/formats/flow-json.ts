@@ -1,9 +1,9 @@
-import { writeInteger } from '../../bytes/digits.ts';
 import type { Flow, PlainRecord, PlainValue } from '../../flow/flow.ts';
 import type { Layout, RecordType } from '../../flow/layout.ts';
-import { ORIGIN_KEYS, Origin } from '../../flow/origin.ts';
+import type { Origin } from '../../flow/origin.ts';
 import type { RecordOutput } from '../../flow/record-output.ts';
 import { type LineOptions, planLine } from './line-plan.ts';
+import { LinePrefix } from './line-prefix.ts';
 import { compileLine, interpretLine, type WriteLine } from './line-writer.ts';
 import { plainJson } from './plain-json.ts';
 
@@ -24,41 +24,6 @@ const COMPILE_AFTER = 128;
 const NEWLINE = 0x0a;
 const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
-
-/** What differs from datagram to datagram of one Exporter. */
-type DatagramProperty = 'exportTimeMs' | 'sequenceNumber';
-
-function isDatagramProperty(property: string): property is DatagramProperty {
-  return property === 'exportTimeMs' || property === 'sequenceNumber';
-}
-
-function isSameSource(a: Origin, b: Origin): boolean {
-  return (
-    a.exporterAddress === b.exporterAddress &&
-    a.exporterPort === b.exporterPort &&
-    a.version === b.version &&
-    a.protocol === b.protocol &&
-    a.templateId === b.templateId &&
-    a.observationDomainId === b.observationDomainId &&
-    a.engineType === b.engineType &&
-    a.engineId === b.engineId &&
-    a.agentAddress === b.agentAddress &&
-    a.subAgentId === b.subAgentId
-  );
-}
-
-function copySource(from: Origin, to: Origin): void {
-  to.exporterAddress = from.exporterAddress;
-  to.exporterPort = from.exporterPort;
-  to.version = from.version;
-  to.protocol = from.protocol;
-  to.templateId = from.templateId;
-  to.observationDomainId = from.observationDomainId;
-  to.engineType = from.engineType;
-  to.engineId = from.engineId;
-  to.agentAddress = from.agentAddress;
-  to.subAgentId = from.subAgentId;
-}
 
 interface LayoutWriter {
   readonly isWanted: boolean;
@@ -81,25 +46,14 @@ export class FlowJson implements RecordOutput {
   private readonly writers = new WeakMap<Layout, LayoutWriter>();
   private layout: Layout | undefined;
   private writer: LayoutWriter | undefined;
-  private readonly prefixOctets = new Uint8Array(4096);
-  private prefix = new Uint8Array(0);
-  private readonly prefixOut = new DataView(this.prefixOctets.buffer);
-  private prefixSerial = -1;
-  private prefixType: RecordType | undefined;
-  private readonly prefixOrigin = new Origin();
-  private sourceLength = 0;
-  private readonly datagramKeys: readonly { readonly key: Uint8Array; readonly property: DatagramProperty }[];
+  private readonly prefix: LinePrefix;
 
   /** `drain` gets whole lines and must have done with them when it returns. */
   constructor(options: FlowJsonOptions, drain: (octets: Uint8Array) => void) {
     this.options = options;
     this.drain = drain;
     this.selected = options.fields && new Set(options.fields);
-    const isIana = options.names === 'iana';
-    this.datagramKeys = ORIGIN_KEYS.flatMap(({ property, ntop, iana }) => {
-      if (!isDatagramProperty(property) || !this.selects(ntop, iana)) return [];
-      return [{ property, key: new TextEncoder().encode(`,"${isIana ? iana : ntop}":`) }];
-    });
+    this.prefix = new LinePrefix(options);
   }
 
   write(flow: Flow): void {
@@ -109,7 +63,7 @@ export class FlowJson implements RecordOutput {
     if (!writer.isWanted) return;
     const { octets } = this;
     const start = this.begin(flow.origin, layout.recordType);
-    let pos = writer.write(this.out, octets, start + this.prefix.length, flow);
+    let pos = writer.write(this.out, octets, start + this.prefix.octets.length, flow);
     if (flow.attachments.length > 0) pos = this.attachments(flow, pos);
     this.end(start, pos);
     if (!writer.isCompiled && ++writer.lines === COMPILE_AFTER) this.compile(layout, writer);
@@ -118,7 +72,7 @@ export class FlowJson implements RecordOutput {
   writeRecord({ recordType, origin, values, ianaValues }: PlainRecord): void {
     if (!this.options.recordTypes.has(recordType)) return;
     const start = this.begin(origin, recordType);
-    let pos = start + this.prefix.length;
+    let pos = start + this.prefix.octets.length;
     const named = this.options.names === 'ntop' ? values : ianaValues;
     for (const key of Object.keys(named)) {
       if (this.selected === undefined || this.selected.has(key)) pos = this.member(key, named[key]!, pos);
@@ -135,8 +89,8 @@ export class FlowJson implements RecordOutput {
   }
 
   private begin(origin: Origin, recordType: RecordType): number {
-    if (origin.serial !== this.prefixSerial || recordType !== this.prefixType) this.renderPrefix(origin, recordType);
-    this.octets.set(this.prefix, this.pos);
+    this.prefix.update(origin, recordType);
+    this.octets.set(this.prefix.octets, this.pos);
     return this.pos;
   }
 
@@ -167,48 +121,6 @@ export class FlowJson implements RecordOutput {
   private compile(layout: Layout, writer: LayoutWriter): void {
     writer.isCompiled = true;
     if (this.options.codeGeneration) writer.write = compileLine(planLine(layout, this.options));
-  }
-
-  /** What is the same for all records of a set: made once, then copied. Only its last keys differ between datagrams. */
-  private renderPrefix(origin: Origin, recordType: RecordType): void {
-    this.prefixSerial = origin.serial;
-    const octets = this.prefixOctets;
-    if (recordType !== this.prefixType || !isSameSource(origin, this.prefixOrigin)) {
-      this.prefixType = recordType;
-      copySource(origin, this.prefixOrigin);
-      this.sourceLength = this.renderSource(origin, recordType);
-    }
-    let pos = this.sourceLength;
-    for (let i = 0; i < this.datagramKeys.length; i++) {
-      const { key, property } = this.datagramKeys[i]!;
-      const value = origin[property];
-      if (value === -1) continue;
-      octets.set(key, pos);
-      pos = writeInteger(this.prefixOut, pos + key.length, value);
-    }
-    this.prefix = octets.subarray(0, pos);
-  }
-
-  private renderSource(origin: Origin, recordType: RecordType): number {
-    const isIana = this.options.names === 'iana';
-    const typeKey = isIana ? 'recordType' : 'RECORD_TYPE';
-    let text = this.selects('RECORD_TYPE', 'recordType') ? `,"${typeKey}":"${recordType}"` : '';
-    for (const { property, ntop, iana } of ORIGIN_KEYS) {
-      if (isDatagramProperty(property)) continue;
-      const value = origin[property];
-      if (value === -1 || value === '') continue;
-      const isIPv6 = property === 'exporterAddress' && String(value).includes(':');
-      const ntopKey = isIPv6 ? ntop.replace('IPV4', 'IPV6') : ntop;
-      const ianaKey = isIPv6 ? iana.replace('IPv4', 'IPv6') : iana;
-      if (this.selects(ntopKey, ianaKey)) text += `,"${isIana ? ianaKey : ntopKey}":${JSON.stringify(value)}`;
-    }
-    const rendered = Buffer.from(text, 'utf8');
-    this.prefixOctets.set(rendered);
-    return rendered.length;
-  }
-
-  private selects(ntop: string, iana: string): boolean {
-    return this.selected === undefined || this.selected.has(ntop) || this.selected.has(iana);
   }
 
   private attachments(flow: Flow, start: number): number {

@@ -10,6 +10,7 @@ import {
   writeUnsigned32,
   writeUnsigned64,
 } from '../../bytes/digits.ts';
+import { GeneratedFunctions } from '../../bytes/generated-functions.ts';
 import { writeJsonString, writeJsonText } from '../../bytes/json-text.ts';
 import { plainElementValue } from '../../flow/element-value.ts';
 import { SLOT } from '../../flow/fields.ts';
@@ -47,6 +48,7 @@ const RUNTIME = {
 };
 
 const encoder = new TextEncoder();
+const writers = new GeneratedFunctions<WriteLine>();
 
 /**
  * Compiles the steps into straight-line code. Constant text goes out eight octets a store, as the double whose bits they are
@@ -55,7 +57,10 @@ const encoder = new TextEncoder();
  */
 export function compileLine(steps: readonly LineStep[]): WriteLine {
   const { source, texts } = lineSource(steps);
-  return new Function('runtime', 'texts', `'use strict'; ${source}`)(RUNTIME, texts) as WriteLine;
+  return writers.get(
+    texts.length === 0 ? source : source + JSON.stringify(texts),
+    () => new Function('runtime', 'texts', `'use strict'; ${source}`)(RUNTIME, texts) as WriteLine,
+  );
 }
 
 /** The generated source, and the texts of choices it refers to by number; apart so that it can be read and tested. */

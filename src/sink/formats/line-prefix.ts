@@ -1,0 +1,132 @@
+import { writeInteger } from '../../bytes/digits.ts';
+import type { RecordType } from '../../flow/layout.ts';
+import { ORIGIN_KEYS, Origin } from '../../flow/origin.ts';
+import type { LineOptions } from './line-plan.ts';
+
+/** Places for sources whose keys and values are kept, a power of two: four times what a thousand Exporters with four Templates have. */
+const KEPT_SOURCES = 16_384;
+/** Room for the longest names and numbers of an {@link Origin}. */
+const CAPACITY = 4096;
+
+/** What differs from datagram to datagram of one Exporter. */
+type DatagramProperty = 'exportTimeMs' | 'sequenceNumber';
+
+/** The rendered keys and values of one source. */
+interface Source {
+  readonly origin: Origin;
+  readonly recordType: RecordType;
+  readonly octets: Uint8Array;
+}
+
+/**
+ * How lines begin: the keys and values of an {@link Origin}, the same for all records of a set. Only the last of them differ
+ * between datagrams of one source; what comes before is kept by source.
+ */
+export class LinePrefix {
+  /** The beginning of lines, each key with the comma before it, as of the last {@link LinePrefix.update}. */
+  octets = new Uint8Array(0);
+  private readonly isIana: boolean;
+  private readonly selected: ReadonlySet<string> | undefined;
+  private readonly buffer = new Uint8Array(CAPACITY);
+  private readonly out = new DataView(this.buffer.buffer);
+  private serial = -1;
+  private recordType: RecordType | undefined;
+  private source: Source | undefined;
+  private readonly sources: (Source | undefined)[] = new Array<Source | undefined>(KEPT_SOURCES).fill(undefined);
+  private readonly datagramKeys: readonly { readonly key: Uint8Array; readonly property: DatagramProperty }[];
+
+  constructor({ names, fields }: LineOptions) {
+    this.isIana = names === 'iana';
+    this.selected = fields && new Set(fields);
+    this.datagramKeys = ORIGIN_KEYS.flatMap(({ property, ntop, iana }) => {
+      if (!isDatagramProperty(property) || !this.selects(ntop, iana)) return [];
+      return [{ property, key: new TextEncoder().encode(`,"${this.isIana ? iana : ntop}":`) }];
+    });
+  }
+
+  /** Renders {@link LinePrefix.octets} anew where the origin has changed since. */
+  update(origin: Origin, recordType: RecordType): void {
+    if (origin.serial === this.serial && recordType === this.recordType) return;
+    this.serial = origin.serial;
+    this.recordType = recordType;
+    const source = this.sourceOf(origin, recordType);
+    const { buffer } = this;
+    if (source !== this.source) {
+      buffer.set(source.octets);
+      this.source = source;
+    }
+    let pos = source.octets.length;
+    for (let i = 0; i < this.datagramKeys.length; i++) {
+      const { key, property } = this.datagramKeys[i]!;
+      const value = origin[property];
+      if (value === -1) continue;
+      buffer.set(key, pos);
+      pos = writeInteger(this.out, pos + key.length, value);
+    }
+    this.octets = buffer.subarray(0, pos);
+  }
+
+  private sourceOf(origin: Origin, recordType: RecordType): Source {
+    const { source, sources } = this;
+    if (source !== undefined && isSameSource(source, origin, recordType)) return source;
+    const index = sourceHash(origin) & (KEPT_SOURCES - 1);
+    const kept = sources[index];
+    if (kept !== undefined && isSameSource(kept, origin, recordType)) return kept;
+    const made = { origin: copyOf(origin), recordType, octets: this.render(origin, recordType) };
+    sources[index] = made;
+    return made;
+  }
+
+  private render(origin: Origin, recordType: RecordType): Uint8Array {
+    const typeKey = this.isIana ? 'recordType' : 'RECORD_TYPE';
+    let text = this.selects('RECORD_TYPE', 'recordType') ? `,"${typeKey}":"${recordType}"` : '';
+    for (const { property, ntop, iana } of ORIGIN_KEYS) {
+      if (isDatagramProperty(property)) continue;
+      const value = origin[property];
+      if (value === -1 || value === '') continue;
+      const isIPv6 = property === 'exporterAddress' && String(value).includes(':');
+      const ntopKey = isIPv6 ? ntop.replace('IPV4', 'IPV6') : ntop;
+      const ianaKey = isIPv6 ? iana.replace('IPv4', 'IPv6') : iana;
+      if (this.selects(ntopKey, ianaKey)) text += `,"${this.isIana ? ianaKey : ntopKey}":${JSON.stringify(value)}`;
+    }
+    return new TextEncoder().encode(text);
+  }
+
+  private selects(ntop: string, iana: string): boolean {
+    return this.selected === undefined || this.selected.has(ntop) || this.selected.has(iana);
+  }
+}
+
+function isDatagramProperty(property: string): property is DatagramProperty {
+  return property === 'exportTimeMs' || property === 'sequenceNumber';
+}
+
+/** Spreads Exporters over the table by their ports and the ends of their addresses, and their Templates. */
+function sourceHash({ exporterAddress, exporterPort, observationDomainId, subAgentId, templateId }: Origin): number {
+  const last = exporterAddress.length - 1;
+  let hash = last < 3 ? 0 : exporterAddress.charCodeAt(last) + exporterAddress.charCodeAt(last - 1) * 10;
+  if (last >= 3) hash += exporterAddress.charCodeAt(last - 2) * 100 + exporterAddress.charCodeAt(last - 3) * 1000;
+  hash = Math.imul(hash + exporterPort, 0x9e3779b1) + Math.imul(templateId, 0x85ebca6b);
+  hash += Math.imul(observationDomainId + subAgentId, 0xc2b2ae35);
+  return hash ^ (hash >>> 15);
+}
+
+function isSameSource({ origin: a, recordType }: Source, b: Origin, recordTypeOfB: RecordType): boolean {
+  return (
+    recordType === recordTypeOfB &&
+    a.exporterAddress === b.exporterAddress &&
+    a.exporterPort === b.exporterPort &&
+    a.version === b.version &&
+    a.protocol === b.protocol &&
+    a.templateId === b.templateId &&
+    a.observationDomainId === b.observationDomainId &&
+    a.engineType === b.engineType &&
+    a.engineId === b.engineId &&
+    a.agentAddress === b.agentAddress &&
+    a.subAgentId === b.subAgentId
+  );
+}
+
+function copyOf(from: Origin): Origin {
+  return Object.assign(new Origin(), from);
+}
