@@ -3,8 +3,16 @@
 import { hostname, networkInterfaces, release, type } from 'node:os';
 import { deflateSync } from 'node:zlib';
 import type { Flow, PlainRecord } from '../flow/flow.ts';
-import { flowHash, hashText, NtopngFlows, type NtopngFlowsOptions, uniqueSourceId } from './formats/ntopng-flows.ts';
+import {
+  flowHash,
+  hashText,
+  MAX_PAYLOAD_OCTETS,
+  NtopngFlows,
+  type NtopngFlowsOptions,
+  uniqueSourceId,
+} from './formats/ntopng-flows.ts';
 import { type HeaderVersion, writeHeader } from './formats/ntopng-header.ts';
+import { InterfaceNames } from './formats/ntopng-interfaces.ts';
 import { TLV_START } from './formats/ntopng-tlv.ts';
 import {
   counterMessages,
@@ -12,7 +20,6 @@ import {
   type FeedProbe,
   type FeedStatus,
   interfaceName,
-  interfacesMessage,
   optionMessage,
   templateMessage,
 } from './formats/ntopng-topics.ts';
@@ -48,9 +55,10 @@ const GREET_MS = 50;
 /** ntopng takes a probe for gone after 10 s of silence. */
 const EVENT_TICKS = 5;
 const TEMPLATE_TICKS = 60;
+/** Octets of an event that any ntopng takes. */
+const EVENT_OCTETS = 32_000;
 /** Longest that a conversion waits for somebody to subscribe. */
 const SUBSCRIBER_WAIT_MS = 5000;
-const MAX_INTERFACES = 10_000;
 /** Topic of flows and of lines. */
 const FLOW_TOPIC = 'flow';
 const NEWLINE = 0x0a;
@@ -66,8 +74,7 @@ export class ZmqSink implements Sink {
   readonly #probe: FeedProbe;
   readonly #timer: NodeJS.Timeout;
   /** Of all publishers while they get the same, of each where they do not: what ntopng counts losses by. */
-  readonly #interfaces = new Map<string, Map<number, string>>();
-  #interfaceCount = 0;
+  readonly #interfaces = new InterfaceNames();
   #ticks = 0;
   #octetsBefore = 0;
   #packetsBefore = 0;
@@ -157,7 +164,7 @@ export class ZmqSink implements Sink {
     const option = optionMessage(record);
     if (option !== undefined) this.#sendJson('option', option);
     const named = interfaceName(record);
-    if (named !== undefined) this.#learnInterface(record.origin.exporterAddress, named[0], named[1]);
+    if (named !== undefined) this.#interfaces.learn(record.origin.exporterAddress, named[0], named[1]);
   }
 
   /** Tells a new subscriber at once what others have heard. */
@@ -166,7 +173,7 @@ export class ZmqSink implements Sink {
     // Its subscriptions come one by one.
     this.#greeting = setTimeout(() => {
       this.#greeting = undefined;
-      this.#sendTemplates();
+      this.#sendNames();
       this.#sendEvent();
     }, GREET_MS);
   }
@@ -194,7 +201,7 @@ export class ZmqSink implements Sink {
     clearTimeout(this.#greeting);
     this.#flushBatches();
     if (this.#flows !== undefined) {
-      this.#sendInterfaces();
+      this.#sendChangedInterfaces();
       this.#sendEvent();
     }
     // A reader of lines need not expect a message without any.
@@ -206,8 +213,8 @@ export class ZmqSink implements Sink {
     this.#ticks++;
     this.#flushBatches();
     if (this.#flows === undefined) return;
-    this.#sendInterfaces();
-    if (this.#ticks % TEMPLATE_TICKS === 0) this.#sendTemplates();
+    if (this.#ticks % TEMPLATE_TICKS === 0) this.#sendNames();
+    else this.#sendChangedInterfaces();
     if (this.#ticks % EVENT_TICKS === 0) this.#sendEvent();
   }
 
@@ -276,8 +283,14 @@ export class ZmqSink implements Sink {
     }
   }
 
-  #sendTemplates(): void {
+  /** Names of fields and of all interfaces. */
+  #sendNames(): void {
     this.#sendJson('template', templateMessage());
+    for (const message of this.#interfaces.messages(MAX_PAYLOAD_OCTETS)) this.#sendJson('snmp-ifaces', message);
+  }
+
+  #sendChangedInterfaces(): void {
+    for (const message of this.#interfaces.changedMessages(MAX_PAYLOAD_OCTETS)) this.#sendJson('snmp-ifaces', message);
   }
 
   #sendEvent(): void {
@@ -300,25 +313,11 @@ export class ZmqSink implements Sink {
     this.#packetsBefore = packets;
     this.#eventMs = nowMs;
     const exporterId = (address: string): number => uniqueSourceId(this.#probe.sourceId, address);
-    this.#sendJson('event', eventMessage(this.#options.status(), totals, this.#probe, nowMs, exporterId));
-  }
-
-  #learnInterface(address: string, ifIndex: number, name: string): void {
-    if (this.#interfaceCount >= MAX_INTERFACES) return;
-    let names = this.#interfaces.get(address);
-    if (names === undefined) {
-      names = new Map();
-      this.#interfaces.set(address, names);
-    }
-    if (!names.has(ifIndex)) this.#interfaceCount++;
-    names.set(ifIndex, name);
-  }
-
-  #sendInterfaces(): void {
-    if (this.#interfaceCount === 0) return;
-    this.#sendJson('snmp-ifaces', interfacesMessage(this.#interfaces));
-    this.#interfaces.clear();
-    this.#interfaceCount = 0;
+    const { status, batchOctets } = this.#options;
+    this.#sendJson(
+      'event',
+      eventMessage(status(), totals, this.#probe, nowMs, Math.max(batchOctets, EVENT_OCTETS), exporterId),
+    );
   }
 }
 

@@ -5,7 +5,6 @@ import {
   counterMessages,
   eventMessage,
   interfaceName,
-  interfacesMessage,
   optionMessage,
   templateMessage,
 } from '../../src/sink/formats/ntopng-topics.ts';
@@ -14,6 +13,24 @@ function record(recordType: PlainRecord['recordType'], values: Record<string, Pl
   const origin = Object.assign(new Origin(), { exporterAddress: '192.0.2.1' });
   return { recordType, origin, values, ianaValues: values };
 }
+
+const PROBE = {
+  version: 'flowrelay 1',
+  hostName: `host${'x'.repeat(40)}`,
+  operatingSystem: 'Linux',
+  address: '198.51.100.1',
+  sourceId: 77,
+};
+
+const TOTALS = {
+  octets: 1000,
+  packets: 30,
+  flows: 25,
+  octetsPerSecond: 100,
+  packetsPerSecond: 3,
+  flowsDropped: 6,
+  endpoints: 2,
+};
 
 describe('event', () => {
   const event = JSON.parse(
@@ -30,26 +47,38 @@ describe('event', () => {
           { address: '2001:db8::1', lastSeenSeconds: 1, netflowFlows: 1, sflowFlows: 0, drops: 1 },
         ],
       },
-      {
-        octets: 1000,
-        packets: 30,
-        flows: 25,
-        octetsPerSecond: 100,
-        packetsPerSecond: 3,
-        flowsDropped: 6,
-        endpoints: 2,
-      },
-      {
-        version: 'flowrelay 1',
-        hostName: `host${'x'.repeat(40)}`,
-        operatingSystem: 'Linux',
-        address: '198.51.100.1',
-        sourceId: 77,
-      },
+      TOTALS,
+      PROBE,
       1_700_000_123_999,
+      32_000,
       () => 99,
     ),
   );
+
+  it.each([32_000, 131_072])('tells of the Exporters heard last in at most %d octets', (maxOctets) => {
+    const exporters = Array.from({ length: 2000 }, (_, i) => ({
+      address: `100.100.${100 + Math.floor(i / 100)}.${100 + (i % 100)}`,
+      lastSeenSeconds: 1_700_000_000 + i,
+      netflowFlows: 2 ** 50,
+      sflowFlows: 2 ** 50,
+      drops: 2 ** 50,
+    }));
+    const status = {
+      netflowFlows: 2 ** 50,
+      sflowSamples: 2 ** 50,
+      sflowDrops: 2 ** 50,
+      collectionDrops: 2 ** 50,
+      socketDrops: 2 ** 50,
+      collectionPort: 65_535,
+      exporters,
+    };
+    const text = eventMessage(status, TOTALS, PROBE, 1_700_000_123_999, maxOctets, () => 0xffff_ffff);
+    expect(Buffer.byteLength(text)).toBeLessThanOrEqual(maxOctets);
+    expect(Buffer.byteLength(text)).toBeGreaterThan(maxOctets - 3000);
+    const listed = Object.keys(JSON.parse(text).flow_collection.exporters);
+    const last = exporters.slice(-listed.length).map(({ address }) => address);
+    expect(listed).toEqual(last.toReversed());
+  });
 
   it('has names and types that ntopng reads', () => {
     expect(event).toEqual({
@@ -230,8 +259,5 @@ describe('option and snmp-ifaces', () => {
     expect(interfaceName(record('options', { ingressInterface: 3, interfaceName: 'Gi0/3' }))).toEqual([3, 'Gi0/3']);
     expect(interfaceName(record('options', { SCOPE_INTERFACE: 4, interfaceDescription: 'up' }))).toEqual([4, 'up']);
     expect(interfaceName(record('options', { ingressInterface: 3 }))).toBeUndefined();
-    expect(JSON.parse(interfacesMessage(new Map([['192.0.2.1', new Map([[3, 'Gi0/3']])]])))).toEqual({
-      '192.0.2.1': { 3: 'Gi0/3' },
-    });
   });
 });

@@ -55,27 +55,36 @@ export interface FeedProbe {
 
 /** Seconds without a record after which ntopng ends a flow, and how long one may last: it keeps flows for the lower of the first and last, and 10 more. */
 const TIMEOUTS = { lifetime: 300, idle: 60, collected_lifetime: 300 } as const;
-const MAX_EXPORTERS = 1000;
+/** Octets left for what an event says besides its Exporters. */
+const EVENT_OCTETS = 2000;
 
-/** The message of topic `event`. `exporterId` gives the id under which flows name an Exporter. */
+/**
+ * The message of topic `event`, of at most `maxOctets`: ntopng shows nothing of a longer one. It tells of as many Exporters as fit,
+ * those heard last. `exporterId` gives the id under which flows name an Exporter.
+ */
 export function eventMessage(
   status: FeedStatus,
   totals: FeedTotals,
   probe: FeedProbe,
   nowMs: number,
+  maxOctets: number,
   exporterId: (address: string) => number,
 ): string {
   const exporters: Record<string, PlainValue> = {};
-  for (const exporter of status.exporters.slice(0, MAX_EXPORTERS)) {
-    // ntopng reads these keys as IPv4.
-    if (exporter.address.includes(':')) continue;
-    exporters[exporter.address] = {
+  let octets = EVENT_OCTETS;
+  // ntopng reads their keys as IPv4.
+  const listed = status.exporters.filter(({ address }) => !address.includes(':'));
+  for (const exporter of listed.sort((one, other) => other.lastSeenSeconds - one.lastSeenSeconds)) {
+    const row = {
       time_last_flow: exporter.lastSeenSeconds,
       num_sflow_flows: exporter.sflowFlows,
       num_netflow_ipfix_flows: exporter.netflowFlows,
       num_drops: exporter.drops,
       unique_source_id: exporterId(exporter.address),
     };
+    octets += plainJson(row).length + exporter.address.length + 4;
+    if (octets > maxOctets) break;
+    exporters[exporter.address] = row;
   }
   return plainJson({
     iface: { name: 'flowrelay', speed: 1000, ip: probe.address },
@@ -216,11 +225,6 @@ export function interfaceName({ ianaValues }: PlainRecord): readonly [ifIndex: n
   );
   const name = textOf(ianaValues['interfaceName']) ?? textOf(ianaValues['interfaceDescription']);
   return typeof index !== 'number' || name === undefined ? undefined : [index, name];
-}
-
-/** The message of topic `snmp-ifaces`: names by ifIndex, by Exporter. */
-export function interfacesMessage(names: ReadonlyMap<string, ReadonlyMap<number, string>>): string {
-  return plainJson(Object.fromEntries([...names].map(([address, byIndex]) => [address, Object.fromEntries(byIndex)])));
 }
 
 function textOf(value: PlainValue | undefined): string | undefined {
