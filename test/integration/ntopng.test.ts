@@ -5,18 +5,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Publisher } from 'zeromq';
+import { curveKeyPair, Publisher } from 'zeromq';
 import { hex } from '../support/capture-builder.ts';
 import { laterCapture } from '../support/capture-times.ts';
 import { CORPORA, decodeCapture, hasCorpora, skipVisibly } from '../support/conformance-capture.ts';
 import { dataSet, type Field, message, optionsTemplateSet, templateSet, VARIABLE } from '../support/ipfix-message.ts';
 import { freePorts, Ntopng, type NtopngFlow, ntopngObstacle } from '../support/ntopng.ts';
+import { FLOW_FIELDS, flowOctets, ntop, variableText as text } from '../support/ntopng-exports.ts';
 import { type FlowLine, isShowable, listedFlow, type ModelledFlow, modelledFlows } from '../support/ntopng-model.ts';
 import { buildProgram, RunningProgram, runProgram } from '../support/program.ts';
 import { UdpExporter } from '../support/udp-exporter.ts';
-import { joined, type Octets, u8, u16, u32, u64 } from '../support/wire-octets.ts';
+import { joined, type Octets, u16, u32 } from '../support/wire-octets.ts';
 
-const NTOP = 35_632;
 /** What ntopng keeps of a counter in one record: more comes in several. */
 const MAX_COUNTER = 0xffff_ffff;
 const PORTS_BY_APPLICATION: readonly (readonly [application: string, port: string])[] = [
@@ -81,16 +81,6 @@ function listed(flows: readonly NtopngFlow[]): Record<string, Comparable> {
   return Object.fromEntries(flows.map((flow) => [listedFlow(flow).key, comparable(listedFlow(flow))]));
 }
 
-/** A NetFlow element of ntop's own. */
-function ntop(id: number, length: number): Field {
-  return [id, length, NTOP];
-}
-
-function text(value: string): Octets {
-  const octets = new TextEncoder().encode(value);
-  return joined(u8(octets.length), octets);
-}
-
 /** What one peer of a flow says of its process. */
 interface Peer {
   readonly process: number;
@@ -136,45 +126,14 @@ const SERVER: Peer = {
   container: '5e12be7a11ed',
 };
 
-const FLOW_FIELDS: readonly Field[] = [
-  [8, 4],
-  [12, 4],
-  [7, 2],
-  [11, 2],
-  [4, 1],
-  [10, 4],
-  [14, 4],
-  [6, 1],
-  [1, 8],
-  [2, 8],
-  [1, 8, 29305],
-  [2, 8, 29305],
-  [152, 8],
-  [153, 8],
-];
+/** Digits of Z85 (ZeroMQ RFC 32). */
+const Z85 = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#';
 
-/** One flow from 10.1.0.N to 10.2.0.N that has just ended: 12345 octets out, 54321 back, unless told otherwise. */
-function flowOctets(
-  host: number,
-  ports: readonly [number, number],
-  octets: readonly [number, number] = [12_345, 54_321],
-) {
-  const endMs = Math.floor(Date.now() / 1000) * 1000;
-  return joined(
-    Uint8Array.of(10, 1, 0, host, 10, 2, 0, host),
-    u16(ports[0]),
-    u16(ports[1]),
-    u8(6),
-    u32(3),
-    u32(4),
-    u8(0x1b),
-    u64(octets[0]),
-    u64(20),
-    u64(octets[1]),
-    u64(40),
-    u64(endMs - 5000),
-    u64(endMs),
-  );
+/** A text of Z85 as hexadecimal digits: five of its digits are four octets. */
+function hexadecimalKey(text: string): string {
+  const words = text.match(/.{5}/g) ?? [];
+  const values = words.map((word) => [...word].reduce((value, digit) => value * 85 + Z85.indexOf(digit), 0));
+  return values.map((value) => value.toString(16).padStart(8, '0')).join('');
 }
 
 /** Cell behind the one that begins with `title`. */
@@ -280,10 +239,13 @@ else
         applications,
         dataSet(302, joined(u32(3), text('ge-0/0/3')), joined(u32(4), text('ge-0/0/4'))),
         dataSet(303, joined(Uint8Array.of(13, 0, 1, 2), text('frobnicate'))),
-        dataSet(300, joined(flowOctets(1, [40_001, 8080]), processOctets(CLIENT), processOctets(SERVER))),
+        dataSet(
+          300,
+          joined(flowOctets({ host: 1, ports: [40_001, 8080] }), processOctets(CLIENT), processOctets(SERVER)),
+        ),
         // The client has the lower port: the flags keep the sides.
-        dataSet(301, joined(flowOctets(2, [1024, 40_002]), u16(5))),
-        dataSet(301, joined(flowOctets(3, [40_003, 443], [5_000_000_000, 7]), u16(0))),
+        dataSet(301, joined(flowOctets({ host: 2, ports: [1024, 40_002] }), u16(5))),
+        dataSet(301, joined(flowOctets({ host: 3, ports: [40_003, 443], octets: [5_000_000_000, 7] }), u16(0))),
       ];
       await exporter.send(message(sets, { exportTime }));
       const flows = await ntopng.until(async () => {
@@ -376,7 +338,9 @@ else
       const other = await UdpExporter.open(again.port);
       await other.send(message([plain], { exportTime }));
       await ntopng.until(async () => {
-        await other.send(message([dataSet(301, joined(flowOctets(9, [40_009, 443]), u16(0)))], { exportTime }));
+        await other.send(
+          message([dataSet(301, joined(flowOctets({ host: 9, ports: [40_009, 443] }), u16(0)))], { exportTime }),
+        );
         await sleep(300);
         return (await ntopng.flows()).some(({ client }) => client.ip === '10.1.0.9');
       }, 'flow after a restart');
@@ -387,24 +351,50 @@ else
       await other.close();
     });
 
-    for (const side of ['bound', 'connected'] as const) {
-      it.concurrent(`reads an encrypted feed that is ${side}`, async () => {
-        const [port] = await freePorts(1);
-        const endpoint = `tcp://127.0.0.1:${port}${side === 'connected' ? 'c' : ''}`;
-        const ntopng = await startNtopng(endpoint, '--zmq-encryption');
-        const program = await collect('--zmq', endpoint, '--zmq-encryption-key', ntopng.publicKey);
-        const exporter = await UdpExporter.open(program.port);
-        const exportTime = Math.floor(Date.now() / 1000);
-        await exporter.send(message([templateSet(301, FLOW_FIELDS)], { exportTime }));
-        const [flow] = await ntopng.until(async () => {
-          await exporter.send(message([dataSet(301, flowOctets(7, [40_007, 443]))], { exportTime }));
-          await sleep(300);
-          const flows = await ntopng.flows();
-          return flows.length > 0 && flows;
-        }, 'encrypted flow');
-        expect(flow?.client).toMatchObject({ ip: '10.1.0.7', port: 40_007 });
-        expect(ntopng.complaints).toEqual([]);
-        await exporter.close();
-      });
+    async function sendFlow(program: RunningProgram, host: number): Promise<void> {
+      const exporter = await UdpExporter.open(program.port);
+      const exportTime = Math.floor(Date.now() / 1000);
+      const sets = [templateSet(301, FLOW_FIELDS), dataSet(301, flowOctets({ host }))];
+      await exporter.send(message(sets, { exportTime }));
+      await exporter.close();
     }
+
+    /** Sends a flow until it is shown. */
+    function sendUntilShown(program: RunningProgram, ntopng: Ntopng, host: number): Promise<boolean> {
+      return ntopng.until(async () => {
+        await sendFlow(program, host);
+        await sleep(300);
+        return (await ntopng.flows()).some(({ client }) => client.ip === `10.1.0.${host}`);
+      }, 'encrypted flow');
+    }
+
+    it.concurrent('that calls reads a feed encrypted with its key in hexadecimal', async () => {
+      const [port] = await freePorts(1);
+      const endpoint = `tcp://127.0.0.1:${port}`;
+      const ntopng = await startNtopng(endpoint, '--zmq-encryption');
+      const program = await collect('--zmq', endpoint, '--zmq-encryption-key', hexadecimalKey(ntopng.publicKey));
+      await sendUntilShown(program, ntopng, 7);
+      expect(ntopng.complaints).toEqual([]);
+    });
+
+    it.concurrent('that binds takes nothing from a feed with another key or none, and reads one with its key from a file', async () => {
+      const [port] = await freePorts(1);
+      const endpoint = `tcp://127.0.0.1:${port}c`;
+      const ntopng = await startNtopng(endpoint, '--zmq-encryption');
+      const wrong = [['--zmq-encryption-key', curveKeyPair().publicKey], []];
+      const refused = await Promise.all(wrong.map((flags) => collect('--zmq', endpoint, ...flags)));
+      const reasons = [/encryption keys do not match/, /may want encryption/];
+      for (const [i, program] of refused.entries()) {
+        const { message } = await program.logged('zmq_handshake_refused');
+        expect(message).toMatch(reasons[i]!);
+        await sendFlow(program, 8);
+      }
+      const file = join(directory, 'zmq-key.pub');
+      writeFileSync(file, `${ntopng.publicKey}\n`);
+      const program = await collect('--zmq', endpoint, '--zmq-encryption-key', `@${file}`);
+      await sendUntilShown(program, ntopng, 9);
+      expect((await ntopng.flows()).map(({ client }) => client.ip)).toEqual(['10.1.0.9']);
+      for (const { log } of refused) expect(log.filter(({ level }) => level !== 'info')).toHaveLength(1);
+      expect(ntopng.complaints).toEqual([]);
+    });
   });

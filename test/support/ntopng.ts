@@ -1,7 +1,7 @@
 /** Runs a stock ntopng beside the tests and asks it what it has understood. */
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -120,6 +120,7 @@ export class Ntopng {
   readonly #directory: string;
   readonly #child: ChildProcess;
   readonly #url: string;
+  #questions = 0;
 
   private constructor(directory: string, child: ChildProcess, url: string) {
     this.#directory = directory;
@@ -207,6 +208,18 @@ export class Ntopng {
       .split(/<[^>]*>/)
       .map((text) => text.replace(/&nbsp;|\s+/g, ' ').trim())
       .filter((text) => text !== '');
+  }
+
+  /** What a Lua expression is inside it: not all it knows is on a page of its own. */
+  async lua<Content>(expression: string): Promise<Content> {
+    const name = `asked-${++this.#questions}.lua`;
+    const script = `
+      package.path = ntop.getDirs().installdir .. "/scripts/lua/modules/?.lua;" .. package.path
+      require "lua_utils"
+      interface.select("0")
+      require("rest_utils").answer(require("rest_utils").consts.success.ok, ${expression})`;
+    writeFileSync(join(this.#directory, 'ntopng/scripts/lua/rest/v2/get/interface', name), script);
+    return this.rest(`interface/${name}?ifid=0`);
   }
 
   /** Asks its redis. */
