@@ -163,7 +163,8 @@ export class Delivery {
     const [fresh] = this.#lanes;
     if (fresh.work !== undefined || fresh.failures > 0) return;
     const octets = to.at - this.#freshFrom.at;
-    if (fresh.wake !== undefined && (this.#isIdle || octets >= this.options.batchOctets)) fresh.wake();
+    if (fresh.wake !== undefined && (this.#isIdle || this.#isFlushing || octets >= this.options.batchOctets))
+      fresh.wake();
   }
 
   /** Takes note that a part cannot be read any more. */
@@ -175,6 +176,13 @@ export class Delivery {
   flush(): void {
     this.#isFlushing = true;
     for (const lane of this.#lanes) if (lane.failures === 0) lane.wake?.();
+  }
+
+  /** Points may wait for more again. */
+  endFlush(): void {
+    this.#isFlushing = false;
+    const [fresh] = this.#lanes;
+    if (fresh.failures === 0) fresh.wake?.();
   }
 
   /** Sends no more; settles when nothing is under way. What was not confirmed stays pending. */

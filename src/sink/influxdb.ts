@@ -226,6 +226,7 @@ export class InfluxdbSink implements PointOutput {
   async flush(): Promise<void> {
     for (const delivery of this.deliveries) delivery.flush();
     while (this.pointsPending > 0 && !this.#isClosed) await this.#nextProgress();
+    for (const delivery of this.deliveries) delivery.endFlush();
   }
 
   /**
