@@ -78,7 +78,8 @@ export function planLine(layout: Layout, options: LineOptions): LineStep[] {
 /** Shared: a Template may have thousands of fields. */
 const NONE: readonly never[] = [];
 
-function entryStep(entry: LayoutEntry, key: string, upscale: boolean): LineStep {
+/** The step of an entry; `key` is what stands before its value, without a quote. */
+export function entryStep(entry: LayoutEntry, key: string, upscale: boolean): LineStep {
   if (entry.kind === 'element') return elementStep(entry.value, entry.positionSlot, entry.length, key);
   const none = { texts: NONE, value: undefined, length: 0, items: NONE };
   if (entry.kind === 'array') {
@@ -117,7 +118,8 @@ function entryStep(entry: LayoutEntry, key: string, upscale: boolean): LineStep 
 /** Values written between quotes whatever their octets are. */
 const QUOTED: ReadonlySet<ElementValue> = new Set<ElementValue>(['string', 'hexadecimal']);
 
-function elementStep(value: ElementValue, slot: number, length: number, key: string): LineStep {
+/** The step of an element, likewise. */
+export function elementStep(value: ElementValue, slot: number, length: number, key: string): LineStep {
   const quote = QUOTED.has(value) ? '"' : '';
   return { kind: 'element', before: key + quote, after: quote, slot, texts: NONE, value, length, items: NONE };
 }
