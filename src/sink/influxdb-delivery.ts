@@ -343,9 +343,9 @@ export class Delivery {
     }
     const passes = status === 0 || status >= 500 || status === 429 || status === 408 || status === 425;
     const state = passes ? 'down' : 'refused';
-    // One failure among successes, of the backlog for example, is none of the server.
-    const isPassing =
-      passes && this.state === 'up' && nowMs - this.#confirmedAtMs < minRetryMs / 2 && lane.failures < 3;
+    // A connection that the server had closed in the meantime, or one failure among successes, is none of the server.
+    const isRecent = nowMs - this.#confirmedAtMs < minRetryMs / 2;
+    const isPassing = passes && this.state === 'up' && lane.failures < (isRecent ? 3 : 2);
     if (this.state !== state && !isPassing) {
       this.state = state;
       const kind = passes ? 'server_down' : 'server_refuses';

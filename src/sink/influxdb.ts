@@ -48,6 +48,8 @@ export interface InfluxdbOptions extends InfluxdbTarget {
   readonly maxRetryMs?: number;
   /** Pause after an answer that needs somebody's hand, as a wrong token. */
   readonly refusedRetryMs?: number;
+  /** A caller that waits (`wait`) waits no longer than this for a server that confirms nothing. */
+  readonly patienceMs?: number;
 }
 
 /** What an operator should know. */
@@ -65,6 +67,7 @@ const DEFAULTS = {
   maxRetryMs: 30_000,
   refusedRetryMs: 60_000,
 } as const;
+const PATIENCE_MS = 60_000;
 const SAVE_MS = 1000;
 /** A writer that waits is asked to above this many octets that one server has not confirmed. */
 const WAIT_OCTETS = 32 * 1024 * 1024;
@@ -107,6 +110,8 @@ export class InfluxdbSink implements PointOutput {
   pointsWritten = 0;
   /** One for each server. */
   readonly deliveries: readonly Delivery[];
+  /** Why it is of no use to wait any longer (`wait` only): a server confirms nothing. What comes now goes as with `drop`. */
+  failure: Error | undefined;
   readonly #options: InfluxdbOptions;
   readonly #onEvent: (event: InfluxdbEvent) => void;
   readonly #spool: Spool;
@@ -203,7 +208,7 @@ export class InfluxdbSink implements PointOutput {
 
   /** Whether more waits than should: the caller may stop and await {@link InfluxdbSink.drained}. */
   get mustWait(): boolean {
-    return this.#options.delivery === 'wait' && this.#waitingOctets > this.#waitAbove;
+    return this.#options.delivery === 'wait' && this.failure === undefined && this.#waitingOctets > this.#waitAbove;
   }
 
   writeLines(octets: Uint8Array, start: number, end: number, count: number): void {
@@ -217,9 +222,16 @@ export class InfluxdbSink implements PointOutput {
     }
   }
 
-  /** Settles when the caller need not wait any more. */
+  /** Settles when the caller need not wait any more: enough is confirmed, or {@link InfluxdbSink.failure} is set. */
   async drained(): Promise<void> {
-    while (this.#waitingOctets > this.#waitAbove / 2 && !this.#isClosed) await this.#nextProgress();
+    const startMs = Date.now();
+    const patienceMs = this.#options.patienceMs ?? PATIENCE_MS;
+    while (this.#waitingOctets > this.#waitAbove / 2 && !this.#isClosed && this.failure === undefined) {
+      await this.#nextProgress();
+      if (Date.now() - Math.max(startMs, this.#progressAtMs) < patienceMs) continue;
+      const problems = this.deliveries.map(({ options: { server }, problem }) => `${server}: ${problem || 'slow'}`);
+      this.failure = new Error(`nothing confirmed for ${patienceMs / 1000} s (${problems.join('; ')})`);
+    }
   }
 
   /** Sends all that waits for more, and settles when every server has confirmed all: with servers down, that takes as long as they are. */

@@ -386,6 +386,21 @@ describe('many points', () => {
   });
 });
 
+describe('a conversion', () => {
+  it('does not wait for ever for a server that confirms nothing', async () => {
+    const { sink } = await open(['http://127.0.0.1:1'], {
+      delivery: 'wait',
+      memoryOctets: 1024 * 1024,
+      patienceMs: 100,
+    });
+    for (let i = 0; i < 20; i++) hand(sink, points(1000, 1 + 1000 * i));
+    expect(sink.mustWait).toBe(true);
+    await sink.drained();
+    expect(sink.mustWait).toBe(false);
+    expect(sink.failure?.message).toMatch(/^nothing confirmed for 0.1 s \(http:\/\/127.0.0.1:1: .*ECONNREFUSED/);
+  });
+});
+
 describe('the end', () => {
   it('waits for all that is under way', async () => {
     const stub = await stubOf('v2.7.1', (_, response) => void setTimeout(() => response.writeHead(204).end(), 100));
