@@ -1,3 +1,4 @@
+import { reportsBothWays } from '../../flow/both-ways.ts';
 import { type FieldName, SLOT } from '../../flow/fields.ts';
 import {
   type ArrayEntry,
@@ -8,7 +9,7 @@ import {
   type Layout,
   type LayoutEntry,
 } from '../../flow/layout.ts';
-import { elementKey, type FeedKey, fieldKey, freeName, NTOP_ENTERPRISE, NTOPNG } from './ntopng-keys.ts';
+import { elementKey, type FeedKey, fieldKey, freeName, NTOPNG } from './ntopng-keys.ts';
 
 /**
  * How a value goes into a flow record for ntopng:
@@ -124,24 +125,6 @@ export function planFeed(layout: Layout): FeedPlan {
     ipVersionSlot: slotOf('ipVersion'),
   };
 }
-
-/**
- * ntop's probes report the other direction as elements 23 and 24, which are IANA's counts behind a middlebox. They are told by
- * elements of ntop's own beside them.
- */
-function reportsBothWays(layout: Layout): boolean {
-  return (
-    layout.has('postOctets') &&
-    !layout.has('reverseOctets') &&
-    layout.entries.some(
-      (entry) =>
-        (entry.kind === 'field' && NTOP_FIELDS.has(entry.field.field)) ||
-        (entry.kind === 'element' && entry.enterpriseNumber === NTOP_ENTERPRISE),
-    )
-  );
-}
-
-const NTOP_FIELDS: ReadonlySet<string> = new Set<FieldName>(['clientTcpFlags', 'l7Protocol', 'l7ProtocolName']);
 
 function step(kind: FeedStep['kind'], key: FeedKey, slot: number, rest: Partial<FeedStep> = {}): FeedStep {
   return {

@@ -1,0 +1,282 @@
+import type { Flow } from '../flow/flow.ts';
+import { ActiveSet } from './active-set.ts';
+import type { Conversations } from './conversations.ts';
+import { dscpClassName, dscpClassOf } from './dscp-class.ts';
+import { DESTINATION, type FlowFacts, SOURCE } from './flow-facts.ts';
+import { elementNumber } from './flow-plan.ts';
+import { protocolName, protocolSlot } from './protocol-names.ts';
+import type { SeededHash } from './seeded-hash.ts';
+import type { SeriesTable } from './series-table.ts';
+import { OCTETS, PACKETS, REVERSE_OCTETS, REVERSE_PACKETS } from './step-window.ts';
+import { line, makeTable, type TableContext } from './table-maker.ts';
+import { type TagLine, tagName } from './tag-line.ts';
+
+const SENT = 0;
+const RECEIVED = 1;
+const TCP_SENT = 2;
+const TCP_RECEIVED = 3;
+const UDP_SENT = 4;
+const UDP_RECEIVED = 5;
+const UDP_UNICAST = 6;
+const UDP_OTHER = 7;
+const FLOWS_AS_CLIENT = 8;
+const FLOWS_AS_SERVER = 9;
+const ACTIVE_AS_CLIENT = 10;
+const ACTIVE_AS_SERVER = 11;
+const CONTACTS_AS_CLIENT = 12;
+const CONTACTS_AS_SERVER = 13;
+const ECHO_SENT = 14;
+const ECHO_RECEIVED = 15;
+const REPLY_SENT = 16;
+const REPLY_RECEIVED = 17;
+const RETRANSMITTED_SENT = 18;
+const OUT_OF_ORDER_SENT = 19;
+const RETRANSMITTED_RECEIVED = 20;
+const OUT_OF_ORDER_RECEIVED = 21;
+const COLUMNS = 22;
+
+/** Column of flows begun in the applications' table. */
+const APPLICATION_FLOWS = 2;
+
+const HOST = tagName('host');
+const PROTOCOL = tagName('protocol');
+const L4PROTO = tagName('l4proto');
+const DSCP_CLASS = tagName('dscp_class');
+
+/** Kinds of keys. */
+const APPLICATION_KIND = 21;
+const PROTOCOL_KIND = 22;
+const DSCP_KIND = 23;
+const CONTACT_KIND = 24;
+
+const TCP = 6;
+const UDP = 17;
+const ICMP = 1;
+const ICMPV6 = 58;
+
+/** Peers of hosts in a step that are told apart at a time. */
+const CONTACTS = 131_072;
+
+/** Series of local hosts: `host:…`. */
+export class HostSeries {
+  /** Peers of hosts, by step. */
+  readonly contacts = new ActiveSet(CONTACTS);
+  private readonly applications: SeriesTable;
+  private readonly protocols: SeriesTable;
+  private readonly classes: SeriesTable;
+  private readonly hosts: SeriesTable;
+  private readonly hash: SeededHash;
+  private readonly tags: TagLine;
+
+  /** Makes the tables. */
+  constructor(context: TableContext, hash: SeededHash, tags: TagLine) {
+    this.hash = hash;
+    this.tags = tags;
+    const both = [[SENT], [RECEIVED]];
+    this.applications = makeTable(context, 'host', {
+      columns: 3,
+      lines: [line('host:ndpi', 'counter', both), line('host:ndpi_flows', 'counter', [[APPLICATION_FLOWS]])],
+    });
+    this.protocols = makeTable(context, 'host', { columns: 2, lines: [line('host:l4protos', 'counter', both)] });
+    this.classes = makeTable(context, 'host', { columns: 2, lines: [line('host:dscp', 'counter', both)] });
+    this.hosts = makeTable(context, 'host', {
+      columns: COLUMNS,
+      lines: [
+        line('host:traffic', 'counter', both),
+        line('host:active_flows', 'gauge', [[ACTIVE_AS_CLIENT], [ACTIVE_AS_SERVER]]),
+        line('host:total_flows', 'counter', [[FLOWS_AS_CLIENT], [FLOWS_AS_SERVER]]),
+        line('host:contacts', 'gauge', [[CONTACTS_AS_CLIENT], [CONTACTS_AS_SERVER]]),
+        line('host:tcp_packets', 'counter', [[TCP_SENT], [TCP_RECEIVED]]),
+        line('host:udp_pkts', 'counter', [[UDP_SENT], [UDP_RECEIVED]]),
+        line('host:udp_sent_unicast', 'counter', [[UDP_UNICAST], [UDP_OTHER]]),
+        line('host:echo_packets', 'counter', [[ECHO_SENT], [ECHO_RECEIVED]]),
+        line('host:echo_reply_packets', 'counter', [[REPLY_SENT], [REPLY_RECEIVED]]),
+        line('host:tcp_tx_stats', 'counter', [[RETRANSMITTED_SENT], [OUT_OF_ORDER_SENT]]),
+        line('host:tcp_rx_stats', 'counter', [[RETRANSMITTED_RECEIVED], [OUT_OF_ORDER_RECEIVED]]),
+      ],
+    });
+  }
+
+  /** Takes a flow with addresses, which belongs to the conversation at `place`, whose steps are kept as `group`. */
+  add(flow: Flow, facts: FlowFacts, conversations: Conversations, place: number, group: number): void {
+    const { networks } = facts;
+    const sourceIsLocal = networks[SOURCE]! >= 0;
+    const destinationIsLocal = networks[DESTINATION]! >= 0;
+    if (!sourceIsLocal && !destinationIsLocal) return;
+    const clientEnd = conversations.clientOf(place) === facts.sourceEnd ? SOURCE : DESTINATION;
+    const { window } = this.hosts;
+    conversations.mark(place, group, window.first, window.last);
+    if (sourceIsLocal) this.addEnd(flow, facts, SOURCE, clientEnd === SOURCE, conversations);
+    if (destinationIsLocal) this.addEnd(flow, facts, DESTINATION, clientEnd === DESTINATION, conversations);
+  }
+
+  private addEnd(flow: Flow, facts: FlowFacts, end: number, isClient: boolean, conversations: Conversations): void {
+    const { hosts } = this;
+    const { amounts, hostFirst, hostSecond, protocol } = facts;
+    let row = hosts.find(hostFirst[end]!, hostSecond[end]!);
+    if (row < 0) row = this.addHost(flow, facts, end);
+    hosts.touch(row);
+    // What the source sends is the flow's octets, what it receives those of the other direction.
+    const sentOctets = end === SOURCE ? OCTETS : REVERSE_OCTETS;
+    const receivedOctets = end === SOURCE ? REVERSE_OCTETS : OCTETS;
+    const sentPackets = end === SOURCE ? PACKETS : REVERSE_PACKETS;
+    const receivedPackets = end === SOURCE ? REVERSE_PACKETS : PACKETS;
+    hosts.addShares(row, SENT, amounts, sentOctets);
+    hosts.addShares(row, RECEIVED, amounts, receivedOctets);
+    if (protocol === TCP) {
+      hosts.addShares(row, TCP_SENT, amounts, sentPackets);
+      hosts.addShares(row, TCP_RECEIVED, amounts, receivedPackets);
+      if (facts.plan.hasTcpStatistics) this.addTcpStatistics(flow, facts, row, end);
+    } else if (protocol === UDP) {
+      hosts.addShares(row, UDP_SENT, amounts, sentPackets);
+      hosts.addShares(row, UDP_RECEIVED, amounts, receivedPackets);
+      const isUnicast = end === DESTINATION || !facts.isMulticast;
+      hosts.addShares(row, isUnicast ? UDP_UNICAST : UDP_OTHER, amounts, sentOctets);
+    } else if (protocol === ICMP || protocol === ICMPV6) {
+      this.addEcho(flow, facts, row, sentPackets, receivedPackets);
+    }
+    if (conversations.isNew) {
+      hosts.addAt(row, isClient ? FLOWS_AS_CLIENT : FLOWS_AS_SERVER, hosts.window.first, 1);
+    }
+    this.addActivity(facts, row, end, isClient, conversations);
+    this.addDetails(flow, facts, row, end, sentOctets, receivedOctets, conversations.isNew);
+  }
+
+  /** Conversations and peers, once in each step. */
+  private addActivity(facts: FlowFacts, row: number, end: number, isClient: boolean, steps: Conversations): void {
+    const { hosts, contacts, hash } = this;
+    const hasLow = steps.lowFrom <= steps.lowTo;
+    const hasHigh = steps.highFrom <= steps.highTo;
+    if (!hasLow && !hasHigh) return;
+    const active = isClient ? ACTIVE_AS_CLIENT : ACTIVE_AS_SERVER;
+    if (hasLow) hosts.addOnes(row, active, steps.lowFrom, steps.lowTo);
+    if (hasHigh) hosts.addOnes(row, active, steps.highFrom, steps.highTo);
+    hash.start(CONTACT_KIND);
+    hash.word(facts.hostFirst[end]!);
+    hash.word(facts.hostSecond[end]!);
+    hash.word(facts.hostFirst[1 - end]!);
+    hash.word(facts.hostSecond[1 - end]! ^ (isClient ? 1 : 0));
+    hash.end();
+    const { window } = hosts;
+    contacts.mark(hash.first, hash.second, window.first, window.last, window.base);
+    const column = isClient ? CONTACTS_AS_CLIENT : CONTACTS_AS_SERVER;
+    hosts.addOnes(row, column, contacts.lowFrom, contacts.lowTo);
+    hosts.addOnes(row, column, contacts.highFrom, contacts.highTo);
+  }
+
+  private addTcpStatistics(flow: Flow, { plan }: FlowFacts, row: number, end: number): void {
+    const { hosts } = this;
+    const step = hosts.window.last;
+    const isSource = end === SOURCE;
+    const retransmittedIn = elementNumber(flow, plan.retransmittedIn);
+    const retransmittedOut = elementNumber(flow, plan.retransmittedOut);
+    const outOfOrderIn = elementNumber(flow, plan.outOfOrderIn);
+    const outOfOrderOut = elementNumber(flow, plan.outOfOrderOut);
+    hosts.addAt(row, RETRANSMITTED_SENT, step, isSource ? retransmittedIn : retransmittedOut);
+    hosts.addAt(row, RETRANSMITTED_RECEIVED, step, isSource ? retransmittedOut : retransmittedIn);
+    hosts.addAt(row, OUT_OF_ORDER_SENT, step, isSource ? outOfOrderIn : outOfOrderOut);
+    hosts.addAt(row, OUT_OF_ORDER_RECEIVED, step, isSource ? outOfOrderOut : outOfOrderIn);
+  }
+
+  /** Type 8 and 0 (RFC 792), 128 and 129 (RFC 4443 sections 4.1 and 4.2). */
+  private addEcho(
+    { words }: Flow,
+    { plan, amounts, protocol }: FlowFacts,
+    row: number,
+    sent: number,
+    received: number,
+  ): void {
+    if (plan.icmpType < 0) return;
+    const type = words[plan.icmpType]! >>> 8;
+    const isEcho = type === (protocol === ICMP ? 8 : 128);
+    if (!isEcho && type !== (protocol === ICMP ? 0 : 129)) return;
+    this.hosts.addShares(row, isEcho ? ECHO_SENT : REPLY_SENT, amounts, sent);
+    this.hosts.addShares(row, isEcho ? ECHO_RECEIVED : REPLY_RECEIVED, amounts, received);
+  }
+
+  private addDetails(
+    { words }: Flow,
+    facts: FlowFacts,
+    host: number,
+    end: number,
+    sent: number,
+    received: number,
+    isNew: boolean,
+  ): void {
+    const { amounts, plan, protocol, application } = facts;
+    if (facts.hasApplication) {
+      const { applications } = this;
+      this.startKey(facts, end, APPLICATION_KIND);
+      this.hash.word(application.first);
+      this.hash.word(application.second);
+      this.hash.end();
+      let row = applications.find(this.hash.first, this.hash.second);
+      if (row < 0) row = this.addApplication(facts, host);
+      applications.touch(row);
+      applications.addShares(row, SENT, amounts, sent);
+      applications.addShares(row, RECEIVED, amounts, received);
+      if (isNew) applications.addAt(row, APPLICATION_FLOWS, applications.window.first, 1);
+    }
+    if (protocol >= 0) {
+      const row = this.detailOf(this.protocols, facts, host, end, PROTOCOL_KIND, protocolSlot(protocol));
+      this.protocols.addShares(row, SENT, amounts, sent);
+      this.protocols.addShares(row, RECEIVED, amounts, received);
+    }
+    if (plan.tos >= 0) {
+      const row = this.detailOf(this.classes, facts, host, end, DSCP_KIND, dscpClassOf(words[plan.tos]!));
+      this.classes.addShares(row, SENT, amounts, sent);
+      this.classes.addShares(row, RECEIVED, amounts, received);
+    }
+  }
+
+  private startKey(facts: FlowFacts, end: number, kind: number): void {
+    this.hash.start(kind);
+    this.hash.word(facts.hostFirst[end]!);
+    this.hash.word(facts.hostSecond[end]!);
+  }
+
+  private detailOf(
+    table: SeriesTable,
+    facts: FlowFacts,
+    host: number,
+    end: number,
+    kind: number,
+    value: number,
+  ): number {
+    const { hash, tags } = this;
+    this.startKey(facts, end, kind);
+    hash.word(value);
+    hash.end();
+    let row = table.find(hash.first, hash.second);
+    if (row < 0) {
+      const name = kind === PROTOCOL_KIND ? L4PROTO : DSCP_CLASS;
+      if (host === this.hosts.otherRow || !table.hasRoom()) row = tags.otherOf(table, [HOST, name]);
+      else {
+        tags
+          .startWith(this.hosts, host)
+          .plain(name, kind === PROTOCOL_KIND ? protocolName(value) : dscpClassName(value));
+        row = tags.addTo(table, hash.first, hash.second);
+      }
+    }
+    table.touch(row);
+    return row;
+  }
+
+  private addApplication({ application }: FlowFacts, host: number): number {
+    const { applications, hash, tags } = this;
+    if (host === this.hosts.otherRow || !applications.hasRoom()) return tags.otherOf(applications, [HOST, PROTOCOL]);
+    tags.startWith(this.hosts, host).text(PROTOCOL, application);
+    return tags.addTo(applications, hash.first, hash.second);
+  }
+
+  private addHost({ words, view }: Flow, facts: FlowFacts, end: number): number {
+    const { hosts, tags } = this;
+    if (!hosts.hasRoom()) return tags.otherOf(hosts, [HOST]);
+    tags.start();
+    const slot = facts.addressSlots[end]!;
+    if (facts.ipVersion === 4) tags.ipv4(HOST, words, slot);
+    else tags.ipv6(HOST, view, slot);
+    tags.vlan(facts.vlan);
+    return tags.addTo(hosts, facts.hostFirst[end]!, facts.hostSecond[end]!);
+  }
+}

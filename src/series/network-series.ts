@@ -1,0 +1,242 @@
+import type { Flow } from '../flow/flow.ts';
+import { DESTINATION, type FlowFacts, SOURCE } from './flow-facts.ts';
+import { type ElementPlace, elementLength, elementNumber } from './flow-plan.ts';
+import type { LocalNetworks } from './local-networks.ts';
+import type { Family } from './schema.ts';
+import type { SeededHash } from './seeded-hash.ts';
+import type { SeriesTable } from './series-table.ts';
+import { OCTETS, REVERSE_OCTETS } from './step-window.ts';
+import { line, makeTable, type TableContext } from './table-maker.ts';
+import { type TagLine, tagName } from './tag-line.ts';
+import { TagText } from './tag-text.ts';
+
+const SENT = 0;
+const RECEIVED = 1;
+const AS_RETRANSMITTED_SENT = 2;
+const AS_RETRANSMITTED_RECEIVED = 3;
+const AS_OUT_OF_ORDER_SENT = 4;
+const AS_OUT_OF_ORDER_RECEIVED = 5;
+
+/** Into a subnet or country, out of it, inside it; then the same of other things. */
+const INGRESS = 0;
+const EGRESS = 1;
+const INNER = 2;
+const BROADCAST = 3;
+const RETRANSMITTED = 6;
+const OUT_OF_ORDER = 9;
+const NETWORK_COLUMNS = 12;
+
+const PROTOCOL = tagName('protocol');
+const SUBNET = tagName('subnet');
+const COUNTRY = tagName('country');
+
+const SUBNET_KIND = 51;
+/** Kinds of keys of what is told by a number. */
+const AS_KIND = 52;
+const VLAN_KIND = 53;
+const POINT_KIND = 54;
+const APPLICATION_KIND = 55;
+
+/** What a flow belongs to by a number: its rows, and those of its applications. */
+interface NumberedTables {
+  readonly kind: number;
+  readonly tag: Uint8Array;
+  readonly rows: SeriesTable;
+  readonly applications: SeriesTable;
+}
+
+/** Series of the networks that flows belong to: `subnet:…`, `asn:…`, `vlan:…`, `country:…`, `obs_point:…`. */
+export class NetworkSeries {
+  private readonly subnets: SeriesTable;
+  private readonly countries: SeriesTable;
+  private readonly systems: NumberedTables;
+  private readonly vlans: NumberedTables;
+  private readonly points: NumberedTables;
+  private readonly hash: SeededHash;
+  private readonly tags: TagLine;
+  private readonly local: LocalNetworks;
+  private readonly subnetName: TagText;
+  private readonly sourceCountry: TagText;
+  private readonly destinationCountry: TagText;
+
+  /** Makes the tables. */
+  constructor(context: TableContext, hash: SeededHash, tags: TagLine, local: LocalNetworks) {
+    this.hash = hash;
+    this.tags = tags;
+    this.local = local;
+    this.subnetName = new TagText(hash);
+    this.sourceCountry = new TagText(hash);
+    this.destinationCountry = new TagText(hash);
+    const both = [[SENT], [RECEIVED]];
+    const three = (from: number) => [[from + INGRESS], [from + EGRESS], [from + INNER]];
+    const numbered = (kind: number, family: Family, columns: number, rows: Parameters<typeof line>[]) => ({
+      kind,
+      tag: tagName(family),
+      applications: makeTable(context, family, { columns: 2, lines: [line(`${family}:ndpi`, 'counter', both)] }),
+      rows: makeTable(context, family, { columns, lines: rows.map((row) => line(...row)) }),
+    });
+    this.subnets = makeTable(context, 'subnet', {
+      columns: NETWORK_COLUMNS,
+      isLasting: true,
+      lines: [
+        line('subnet:traffic', 'counter', three(0)),
+        line('subnet:broadcast_traffic', 'counter', three(BROADCAST)),
+        line('subnet:tcp_retransmissions', 'counter', three(RETRANSMITTED)),
+        line('subnet:tcp_out_of_order', 'counter', three(OUT_OF_ORDER)),
+      ],
+    });
+    this.countries = makeTable(context, 'country', {
+      columns: 3,
+      lines: [line('country:traffic', 'counter', three(0))],
+    });
+    this.systems = numbered(AS_KIND, 'asn', 6, [
+      ['asn:traffic', 'counter', both],
+      ['asn:traffic_sent', 'counter', [[SENT]]],
+      ['asn:traffic_rcvd', 'counter', [[RECEIVED]]],
+      ['asn:tcp_retransmissions', 'counter', [[AS_RETRANSMITTED_SENT], [AS_RETRANSMITTED_RECEIVED]]],
+      ['asn:tcp_out_of_order', 'counter', [[AS_OUT_OF_ORDER_SENT], [AS_OUT_OF_ORDER_RECEIVED]]],
+    ]);
+    this.vlans = numbered(VLAN_KIND, 'vlan', 2, [['vlan:traffic', 'counter', both]]);
+    this.points = numbered(POINT_KIND, 'obs_point', 2, [
+      ['obs_point:traffic', 'counter', both],
+      ['obs_point:traffic_sent', 'counter', [[SENT]]],
+      ['obs_point:traffic_rcvd', 'counter', [[RECEIVED]]],
+    ]);
+  }
+
+  /** Takes a flow. */
+  add(flow: Flow, facts: FlowFacts): void {
+    const { plan, networks } = facts;
+    const { words } = flow;
+    const source = networks[SOURCE]!;
+    const destination = networks[DESTINATION]!;
+    if (source >= 0 || destination >= 0) this.addSubnets(flow, facts, source, destination);
+    if (plan.sourceAs >= 0) this.addSystem(flow, facts, words[plan.sourceAs]!, SENT);
+    if (plan.destinationAs >= 0) this.addSystem(flow, facts, words[plan.destinationAs]!, RECEIVED);
+    if (facts.vlan !== 0) this.addNumbered(facts, this.vlans, facts.vlan, SENT);
+    if (plan.observationPoint.slot >= 0) {
+      const point = elementNumber(flow, plan.observationPoint);
+      if (point > 0) this.addNumbered(facts, this.points, point, SENT);
+    }
+    if (plan.sourceCountry.slot >= 0 || plan.destinationCountry.slot >= 0) this.addCountries(flow, facts);
+  }
+
+  private addSubnets(flow: Flow, facts: FlowFacts, source: number, destination: number): void {
+    if (source === destination) this.addSubnet(flow, facts, source, INNER, INNER);
+    else {
+      if (source >= 0) this.addSubnet(flow, facts, source, EGRESS, INGRESS);
+      if (destination >= 0) this.addSubnet(flow, facts, destination, INGRESS, EGRESS);
+    }
+  }
+
+  private addSubnet(flow: Flow, facts: FlowFacts, network: number, forward: number, reverse: number): void {
+    const { subnets, hash, tags, subnetName } = this;
+    const { amounts, plan, protocol } = facts;
+    hash.start(SUBNET_KIND);
+    hash.word(network);
+    hash.end();
+    let row = subnets.find(hash.first, hash.second);
+    if (row < 0) {
+      const { first, second } = hash;
+      if (subnets.hasRoom()) {
+        subnetName.readString(this.local.names[network]!);
+        row = tags.start().text(SUBNET, subnetName).addTo(subnets, first, second);
+      } else row = tags.otherOf(subnets, [SUBNET]);
+    }
+    subnets.touch(row);
+    subnets.addShares(row, forward, amounts, OCTETS);
+    subnets.addShares(row, reverse, amounts, REVERSE_OCTETS);
+    if (facts.isMulticast) subnets.addShares(row, BROADCAST + forward, amounts, OCTETS);
+    if (!plan.hasTcpStatistics || protocol !== 6) return;
+    const step = subnets.window.last;
+    subnets.addAt(row, RETRANSMITTED + forward, step, elementNumber(flow, plan.retransmittedIn));
+    subnets.addAt(row, RETRANSMITTED + reverse, step, elementNumber(flow, plan.retransmittedOut));
+    subnets.addAt(row, OUT_OF_ORDER + forward, step, elementNumber(flow, plan.outOfOrderIn));
+    subnets.addAt(row, OUT_OF_ORDER + reverse, step, elementNumber(flow, plan.outOfOrderOut));
+  }
+
+  /** 0 says that the AS is not known, or the Exporter's own. */
+  private addSystem(flow: Flow, facts: FlowFacts, system: number, forward: number): void {
+    if (system === 0) return;
+    const row = this.addNumbered(facts, this.systems, system, forward);
+    const { plan, protocol } = facts;
+    if (!plan.hasTcpStatistics || protocol !== 6) return;
+    const { rows } = this.systems;
+    const step = rows.window.last;
+    rows.addAt(row, AS_RETRANSMITTED_SENT + forward, step, elementNumber(flow, plan.retransmittedIn));
+    rows.addAt(row, AS_RETRANSMITTED_RECEIVED - forward, step, elementNumber(flow, plan.retransmittedOut));
+    rows.addAt(row, AS_OUT_OF_ORDER_SENT + forward, step, elementNumber(flow, plan.outOfOrderIn));
+    rows.addAt(row, AS_OUT_OF_ORDER_RECEIVED - forward, step, elementNumber(flow, plan.outOfOrderOut));
+  }
+
+  /** `forward` is the column of what goes from source to destination. */
+  private addNumbered(facts: FlowFacts, tables: NumberedTables, number: number, forward: number): number {
+    const { hash, tags } = this;
+    const { amounts, application } = facts;
+    const { rows, applications, tag, kind } = tables;
+    hash.start(kind);
+    hash.word(number / 4294967296);
+    hash.word(number);
+    hash.end();
+    const { first, second } = hash;
+    let row = rows.find(first, second);
+    if (row < 0) {
+      row = rows.hasRoom() ? tags.start().number(tag, number).addTo(rows, first, second) : tags.otherOf(rows, [tag]);
+    }
+    rows.touch(row);
+    rows.addShares(row, forward, amounts, OCTETS);
+    rows.addShares(row, 1 - forward, amounts, REVERSE_OCTETS);
+    if (!facts.hasApplication) return row;
+    hash.start(APPLICATION_KIND);
+    hash.word(first);
+    hash.word(second);
+    hash.word(application.first);
+    hash.word(application.second);
+    hash.end();
+    let detail = applications.find(hash.first, hash.second);
+    if (detail < 0) {
+      if (row === rows.otherRow || !applications.hasRoom()) detail = tags.otherOf(applications, [tag, PROTOCOL]);
+      else detail = tags.startWith(rows, row).text(PROTOCOL, application).addTo(applications, hash.first, hash.second);
+    }
+    applications.touch(detail);
+    applications.addShares(detail, forward, amounts, OCTETS);
+    applications.addShares(detail, 1 - forward, amounts, REVERSE_OCTETS);
+    return row;
+  }
+
+  private addCountries(flow: Flow, facts: FlowFacts): void {
+    const { sourceCountry: source, destinationCountry: destination } = this;
+    const { plan } = facts;
+    const hasSource = readCountry(flow, plan.sourceCountry, source);
+    const hasDestination = readCountry(flow, plan.destinationCountry, destination);
+    if (hasSource && hasDestination && source.first === destination.first && source.second === destination.second) {
+      this.addCountry(facts, source, INNER, INNER);
+      return;
+    }
+    if (hasSource) this.addCountry(facts, source, EGRESS, INGRESS);
+    if (hasDestination) this.addCountry(facts, destination, INGRESS, EGRESS);
+  }
+
+  private addCountry({ amounts }: FlowFacts, name: TagText, forward: number, reverse: number): void {
+    const { countries, tags } = this;
+    let row = countries.find(name.first, name.second);
+    if (row < 0) {
+      row = countries.hasRoom()
+        ? tags.start().text(COUNTRY, name).addTo(countries, name.first, name.second)
+        : tags.otherOf(countries, [COUNTRY]);
+    }
+    countries.touch(row);
+    countries.addShares(row, forward, amounts, OCTETS);
+    countries.addShares(row, reverse, amounts, REVERSE_OCTETS);
+  }
+}
+
+/** False where there is none. */
+function readCountry(flow: Flow, place: ElementPlace, into: TagText): boolean {
+  if (place.slot < 0) return false;
+  const at = flow.words[place.slot]!;
+  const length = elementLength(flow, place);
+  if (length === 0 || at + length > flow.bytes.length || flow.bytes[at] === 0) return false;
+  into.read(flow.bytes, at, length);
+  return true;
+}

@@ -1,0 +1,384 @@
+import type { LineBuffer } from './line-buffer.ts';
+import type { Family } from './schema.ts';
+import type { SeriesLimits } from './series-limits.ts';
+import type { StepWindow } from './step-window.ts';
+import { TagStore } from './tag-store.ts';
+
+/**
+ * Where a field's value comes from, by the table's columns:
+ * - `counter`: the sum of columns since the row exists
+ * - `gauge`: the sum of columns in the step
+ * - `mean`: one column of the step divided by another; left out where that is 0
+ * - `rate`: the sum of columns in the step, for a second
+ * - `absolute`: the last value that {@link SeriesTable.set} gave
+ * - `percent`: octets in the step as percentage of the speed in bit/s that {@link SeriesTable.set} gave to the last column
+ */
+export interface FieldSource {
+  readonly field: string;
+  readonly kind: 'counter' | 'gauge' | 'mean' | 'rate' | 'absolute' | 'percent';
+  readonly columns: readonly number[];
+}
+
+/** One measurement of a table. */
+export interface LineSource {
+  readonly measurement: string;
+  readonly fields: readonly FieldSource[];
+  /** `live`: at each step from the first value above 0 until the row is forgotten; `active`: only at steps that have one. */
+  readonly written: 'live' | 'active';
+}
+
+/** What a table is. */
+export interface TableOptions {
+  readonly family: Family;
+  readonly columns: number;
+  /** Columns from this one on are those of {@link SeriesTable.set}; all are added up where undefined. */
+  readonly absoluteFrom?: number;
+  readonly lines: readonly LineSource[];
+  /** Steps after which a row that nothing happens to is forgotten; `Infinity` for never. */
+  readonly idleSteps: number;
+}
+
+interface Line {
+  readonly measurement: Uint8Array;
+  readonly fields: readonly {
+    readonly before: Uint8Array;
+    readonly following: Uint8Array;
+    readonly kind: FieldSource['kind'];
+    readonly columns: readonly number[];
+  }[];
+  readonly isActive: boolean;
+  readonly hasCounter: boolean;
+}
+
+const FIRST_CAPACITY = 16;
+/** Place of a row in the index that has none. */
+const FREE = -1;
+/** In `freeNext`: the row is in use. */
+const IN_USE = -2;
+
+/**
+ * Rows with the same columns and measurements: all hosts, or all ports. Values lie in typed columns; each open step has its own,
+ * which are added to the row's totals when the step is closed. A row is a number, valid until {@link SeriesTable.close} forgets it.
+ */
+export class SeriesTable {
+  /** Rows in use. */
+  rows = 0;
+  /** Rows in use and free. */
+  size = 0;
+  /** The steps of this table. */
+  readonly window: StepWindow;
+  /** The row of all that is over the limit; -1 until there is any. */
+  otherRow = FREE;
+  /** Tags of the rows. */
+  readonly tags = new TagStore();
+  private readonly options: TableOptions;
+  private readonly limits: SeriesLimits;
+  private readonly lines: readonly Line[];
+  private readonly columns: number;
+  private readonly absoluteFrom: number;
+  private capacity = FIRST_CAPACITY;
+  private slots: Float64Array[];
+  private totals: Float64Array;
+  private firstKeys = new Int32Array(FIRST_CAPACITY);
+  private secondKeys = new Int32Array(FIRST_CAPACITY);
+  private freeNext = new Int32Array(FIRST_CAPACITY);
+  private started = new Uint32Array(FIRST_CAPACITY);
+  private lastActive = new Float64Array(FIRST_CAPACITY);
+  private index = new Int32Array(2 * FIRST_CAPACITY).fill(FREE);
+  private firstFree = FREE;
+  private firstZeroStep = Number.NEGATIVE_INFINITY;
+
+  /** Steps are those of `window`; rows count against `limits`. */
+  constructor(options: TableOptions, window: StepWindow, limits: SeriesLimits) {
+    this.options = options;
+    this.window = window;
+    this.limits = limits;
+    this.columns = options.columns;
+    this.absoluteFrom = options.absoluteFrom ?? options.columns;
+    this.lines = options.lines.map(lineOf);
+    this.slots = Array.from({ length: window.slots }, () => new Float64Array(FIRST_CAPACITY * this.columns));
+    this.totals = new Float64Array(FIRST_CAPACITY * this.columns);
+  }
+
+  /** The row of a key, or -1. */
+  find(first: number, second: number): number {
+    const { index, firstKeys, secondKeys } = this;
+    const mask = index.length - 1;
+    for (let at = first & mask; ; at = (at + 1) & mask) {
+      const row = index[at]!;
+      if (row === FREE || (firstKeys[row] === first && secondKeys[row] === second)) return row;
+    }
+  }
+
+  /** Whether there is room for a row more; counts it as over the limit where not. */
+  hasRoom(): boolean {
+    return this.limits.reserve(this.options.family, this.lines.length);
+  }
+
+  /** Makes a row for which {@link SeriesTable.hasRoom} was true, with the tags in octets `[0, length)`, each with its comma. */
+  add(first: number, second: number, tags: Uint8Array, length: number): number {
+    const row = this.newRow(first, second, tags, length);
+    this.insert(row);
+    return row;
+  }
+
+  /** Makes the row of all that is over the limit. */
+  addOther(tags: Uint8Array, length: number): number {
+    this.otherRow = this.newRow(0, 0, tags, length);
+    return this.otherRow;
+  }
+
+  /** Notes that something happened to a row at the present flow's last step. */
+  touch(row: number): void {
+    if (this.lastActive[row]! < this.window.last) this.lastActive[row] = this.window.last;
+  }
+
+  /** Adds one of the present flow's amounts, shared out over its steps. */
+  addShares(row: number, column: number, amounts: Float64Array, kind: number): void {
+    const amount = amounts[kind]!;
+    if (amount === 0) return;
+    const { window, slots } = this;
+    const { first, last } = window;
+    const at = row * this.columns + column;
+    if (first === last) {
+      const slot = slots[first % window.slots]!;
+      slot[at] = slot[at]! + amount;
+      return;
+    }
+    const shares = window.shares[kind]!;
+    for (let step = first; step <= last; step++) {
+      const slot = slots[step % window.slots]!;
+      slot[at] = slot[at]! + shares[step - first]!;
+    }
+  }
+
+  /** Adds `value` in one step, which is open. */
+  addAt(row: number, column: number, step: number, value: number): void {
+    const slot = this.slots[step % this.window.slots]!;
+    const at = row * this.columns + column;
+    slot[at] = slot[at]! + value;
+  }
+
+  /** Adds 1 in each of the steps from `from` to `to`, which are open. */
+  addOnes(row: number, column: number, from: number, to: number): void {
+    for (let step = from; step <= to; step++) this.addAt(row, column, step, 1);
+  }
+
+  /** Sets a column that holds what somebody else has counted, as of `step`. */
+  set(row: number, column: number, step: number, value: number): void {
+    // 0 says that there was nothing.
+    this.slots[step % this.window.slots]![row * this.columns + column] = value + 1;
+  }
+
+  /** Overwrites a column of a step before it is closed. */
+  put(row: number, column: number, step: number, value: number): void {
+    this.slots[step % this.window.slots]![row * this.columns + column] = value;
+  }
+
+  /**
+   * A 0 is written a step before a counter's first value, so that differences between points have the whole; but none before
+   * the end of `step`, where somebody else may have written.
+   */
+  startAt(step: number): void {
+    this.firstZeroStep = step;
+  }
+
+  /**
+   * Closes rows from `from` on in a step: adds it to the totals, writes their points, forgets who was idle. Stops when so many
+   * lines are written and returns the row to go on with, or -1 at the end.
+   */
+  close(step: number, from: number, maxLines: number, out: LineBuffer): number {
+    const { window, columns, totals, freeNext, absoluteFrom } = this;
+    const slot = this.slots[step % window.slots]!;
+    const until = out.lines + maxLines;
+    const timeMs = (step + 1) * window.stepMs;
+    const oldest = step - this.options.idleSteps;
+    out.setTime(timeMs);
+    for (let row = from; row < this.size; row++) {
+      if (freeNext[row] !== IN_USE) continue;
+      if (out.lines >= until) return row;
+      const at = row * columns;
+      for (let i = at; i < at + absoluteFrom; i++) totals[i] = totals[i]! + slot[i]!;
+      for (let i = at + absoluteFrom; i < at + columns; i++) if (slot[i]! > 0) totals[i] = slot[i]!;
+      this.writeRow(row, at, slot, step, timeMs, out);
+      for (let i = at; i < at + columns; i++) slot[i] = 0;
+      if (this.lastActive[row]! < oldest && row !== this.otherRow) this.forget(row);
+    }
+    return -1;
+  }
+
+  private writeRow(row: number, at: number, slot: Float64Array, step: number, timeMs: number, out: LineBuffer): void {
+    const { lines, started, tags } = this;
+    for (let i = 0; i < lines.length; i++) {
+      const line = lines[i]!;
+      const bit = 1 << i;
+      if ((started[row]! & bit) === 0) {
+        if (!this.hasValue(line, at, slot)) continue;
+        started[row] = started[row]! | bit;
+        this.limits.live++;
+        if (line.hasCounter && step > this.firstZeroStep) {
+          out.setTime(timeMs - this.window.stepMs);
+          out.begin(line.measurement, tags.octets, tags.startOf(row), tags.lengthOf(row));
+          for (let j = 0; j < line.fields.length; j++) {
+            out.field(j === 0 ? line.fields[j]!.before : line.fields[j]!.following, 0);
+          }
+          out.end();
+          out.setTime(timeMs);
+        }
+      } else if (line.isActive && !this.hasValue(line, at, slot)) continue;
+      this.writeLine(line, row, at, slot, out);
+    }
+  }
+
+  private hasValue({ fields }: Line, at: number, slot: Float64Array): boolean {
+    for (let i = 0; i < fields.length; i++) {
+      const { kind, columns } = fields[i]!;
+      if (kind === 'percent') {
+        if (this.totalOf(at + columns[columns.length - 1]!) > 0) return true;
+        continue;
+      }
+      for (let j = 0; j < columns.length; j++) {
+        const from = kind === 'counter' || kind === 'absolute' ? this.totals : slot;
+        if (from[at + columns[j]!]! !== 0) return true;
+      }
+    }
+    return false;
+  }
+
+  private writeLine({ measurement, fields }: Line, row: number, at: number, slot: Float64Array, out: LineBuffer): void {
+    const { totals, tags, window } = this;
+    out.begin(measurement, tags.octets, tags.startOf(row), tags.lengthOf(row));
+    let isFirst = true;
+    for (let i = 0; i < fields.length; i++) {
+      const { before, following, kind, columns } = fields[i]!;
+      let value = 0;
+      switch (kind) {
+        case 'counter':
+          for (let j = 0; j < columns.length; j++) value += totals[at + columns[j]!]!;
+          break;
+        case 'absolute':
+          value = this.totalOf(at + columns[0]!);
+          break;
+        case 'mean': {
+          const count = slot[at + columns[1]!]!;
+          if (count === 0) continue;
+          value = slot[at + columns[0]!]! / count;
+          break;
+        }
+        case 'percent': {
+          const speed = this.totalOf(at + columns[1]!);
+          if (speed > 0) value = (slot[at + columns[0]!]! * 800_000) / (speed * window.stepMs);
+          break;
+        }
+        default:
+          for (let j = 0; j < columns.length; j++) value += slot[at + columns[j]!]!;
+          if (kind === 'rate') value = (value * 1000) / window.stepMs;
+      }
+      out.field(isFirst ? before : following, value);
+      isFirst = false;
+    }
+    out.end();
+  }
+
+  /** The last value of a column that is set. */
+  private totalOf(at: number): number {
+    const value = this.totals[at]!;
+    return value > 0 ? value - 1 : 0;
+  }
+
+  private newRow(first: number, second: number, tags: Uint8Array, length: number): number {
+    let row = this.firstFree;
+    if (row !== FREE) this.firstFree = this.freeNext[row]!;
+    else {
+      if (this.size === this.capacity) this.grow();
+      row = this.size++;
+    }
+    this.freeNext[row] = IN_USE;
+    this.firstKeys[row] = first;
+    this.secondKeys[row] = second;
+    this.started[row] = 0;
+    this.lastActive[row] = this.window.last;
+    this.tags.set(row, tags, length);
+    this.rows++;
+    return row;
+  }
+
+  private insert(row: number): void {
+    const { index } = this;
+    const mask = index.length - 1;
+    let at = this.firstKeys[row]! & mask;
+    while (index[at] !== FREE) at = (at + 1) & mask;
+    index[at] = row;
+  }
+
+  /** Later ones of the same run move up, so that no gap hides them. */
+  private forget(row: number): void {
+    const { index, firstKeys, columns } = this;
+    const mask = index.length - 1;
+    let gap = firstKeys[row]! & mask;
+    while (index[gap] !== row) gap = (gap + 1) & mask;
+    for (let at = (gap + 1) & mask; index[at] !== FREE; at = (at + 1) & mask) {
+      const home = firstKeys[index[at]!]! & mask;
+      if (((at - home) & mask) >= ((at - gap) & mask)) {
+        index[gap] = index[at]!;
+        gap = at;
+      }
+    }
+    index[gap] = FREE;
+    const from = row * columns;
+    this.totals.fill(0, from, from + columns);
+    for (const slot of this.slots) slot.fill(0, from, from + columns);
+    this.tags.delete(row);
+    this.limits.release(this.options.family, this.lines.length);
+    this.limits.live -= bitCount(this.started[row]!);
+    this.freeNext[row] = this.firstFree;
+    this.firstFree = row;
+    this.rows--;
+  }
+
+  private grow(): void {
+    const capacity = 2 * this.capacity;
+    this.slots = this.slots.map((slot) => grown(slot, capacity * this.columns, Float64Array));
+    this.totals = grown(this.totals, capacity * this.columns, Float64Array);
+    this.firstKeys = grown(this.firstKeys, capacity, Int32Array);
+    this.secondKeys = grown(this.secondKeys, capacity, Int32Array);
+    this.freeNext = grown(this.freeNext, capacity, Int32Array);
+    this.started = grown(this.started, capacity, Uint32Array);
+    this.lastActive = grown(this.lastActive, capacity, Float64Array);
+    this.capacity = capacity;
+    this.index = new Int32Array(2 * capacity).fill(FREE);
+    for (let row = 0; row < this.size; row++) {
+      if (this.freeNext[row] === IN_USE && row !== this.otherRow) this.insert(row);
+    }
+  }
+}
+
+function grown<T extends Float64Array | Int32Array | Uint32Array>(
+  from: T,
+  length: number,
+  kind: new (length: number) => T,
+): T {
+  const to = new kind(length);
+  to.set(from as never);
+  return to;
+}
+
+function bitCount(word: number): number {
+  let bits = 0;
+  for (let rest = word; rest !== 0; rest &= rest - 1) bits++;
+  return bits;
+}
+
+function lineOf({ measurement, fields, written }: LineSource): Line {
+  return {
+    measurement: Buffer.from(measurement),
+    fields: fields.map(({ field, kind, columns }) => ({
+      before: Buffer.from(` ${field}=`),
+      following: Buffer.from(`,${field}=`),
+      kind,
+      columns,
+    })),
+    isActive: written === 'active',
+    hasCounter: fields.some(({ kind }) => kind === 'counter'),
+  };
+}

@@ -1,0 +1,100 @@
+/** Amounts of a flow that are shared out over its steps. */
+export const AMOUNTS = 4;
+/** Octets from source to destination. */
+export const OCTETS = 0;
+/** Packets of these. */
+export const PACKETS = 1;
+/** Octets from destination to source. */
+export const REVERSE_OCTETS = 2;
+/** Packets of these. */
+export const REVERSE_PACKETS = 3;
+
+/** How far a time may be ahead of the clock before it is taken back to it. */
+export const SLACK_MS = 2000;
+
+/**
+ * The steps of one length that are open, and where in them the present flow lies. Steps are numbered from 1970; those that are
+ * open, and one that is being closed, each have a slot in rings of {@link StepWindow.slots}.
+ */
+export class StepWindow {
+  /** Length of a step. */
+  readonly stepMs: number;
+  /** Slots of a ring: the open steps and one that is being closed. */
+  readonly slots: number;
+  /** The oldest open step. */
+  base = 0;
+  /** The newest step that a flow was placed in. */
+  used = 0;
+  /** First step of the present flow that is open. */
+  first = 0;
+  /** Last step of the present flow. */
+  last = 0;
+  /** Whether the flow, or a part of it, belongs to a step that is closed. */
+  isLate = false;
+  /** The same for its end: all of it is late. */
+  isWhollyLate = false;
+  /** For each amount, what of it falls into each step from `first` on; meant only where `last` is greater. */
+  readonly shares: readonly Float64Array[];
+  private readonly openSteps: number;
+
+  /** `delayMs` is how long a step stays open after its end. */
+  constructor(stepMs: number, delayMs: number) {
+    this.stepMs = stepMs;
+    this.openSteps = Math.ceil((delayMs + SLACK_MS) / stepMs) + 1;
+    this.slots = this.openSteps + 1;
+    this.shares = Array.from({ length: AMOUNTS }, () => new Float64Array(this.openSteps));
+  }
+
+  /** The newest step that can be open. */
+  get newest(): number {
+    return this.base + this.openSteps - 1;
+  }
+
+  /**
+   * Places a flow from `times[0]` to `times[1]`, Unix milliseconds, the end not included unless both are the same, and shares
+   * `amounts` out.
+   */
+  place(times: Float64Array, amounts: Float64Array): void {
+    const { stepMs, base } = this;
+    const startMs = times[0]!;
+    const endMs = times[1]!;
+    let first = Math.floor(startMs / stepMs);
+    let last = endMs > startMs ? Math.ceil(endMs / stepMs) - 1 : first;
+    this.isLate = first < base;
+    this.isWhollyLate = last < base;
+    if (first < base) first = base;
+    if (last < base) last = base;
+    else if (last > base + this.openSteps - 1) last = base + this.openSteps - 1;
+    if (first > last) first = last;
+    this.first = first;
+    this.last = last;
+    if (last > this.used) this.used = last;
+    if (last > first) this.shareOut(startMs, endMs, amounts);
+  }
+
+  /** The open step that a time, Unix milliseconds, is in, or the nearest one. */
+  stepAt(timeMs: number): number {
+    const step = Math.floor(timeMs / this.stepMs);
+    const open = step < this.base ? this.base : Math.min(step, this.newest);
+    if (open > this.used) this.used = open;
+    return open;
+  }
+
+  /** Differences of a rounded-down running sum: whole numbers that add up to the whole. */
+  private shareOut(startMs: number, endMs: number, amounts: Float64Array): void {
+    const { stepMs, first, last, shares } = this;
+    const duration = endMs - startMs;
+    for (let kind = 0; kind < AMOUNTS; kind++) {
+      const amount = amounts[kind]!;
+      if (amount === 0) continue;
+      const ofKind = shares[kind]!;
+      let before = 0;
+      for (let step = first; step < last; step++) {
+        const upTo = Math.floor(amount * (((step + 1) * stepMs - startMs) / duration));
+        ofKind[step - first] = upTo - before;
+        before = upTo;
+      }
+      ofKind[last - first] = amount - before;
+    }
+  }
+}

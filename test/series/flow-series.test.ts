@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+import type { MadeFlow } from '../support/flow-builder.ts';
+import { SeriesHarness, T0 } from './series-harness.ts';
+
+const A = 0x0a000001; // 10.0.0.1
+const B = 0x0a000002; // 10.0.0.2
+const FAR = 0xc6336401; // 198.51.100.1
+
+/** TCP from 10.0.0.1:40000 to 198.51.100.1:443 in the first second, 1000 octets in 10 packets. */
+function flow(fields: MadeFlow['fields'] = {}, origin: MadeFlow['origin'] = {}): MadeFlow {
+  return {
+    fields: {
+      sourceIPv4: A,
+      destinationIPv4: FAR,
+      sourcePort: 40_000,
+      destinationPort: 443,
+      protocol: 6,
+      tcpFlags: 0x1b,
+      octets: 1000,
+      packets: 10,
+      startMs: T0,
+      endMs: T0 + 500,
+      ...fields,
+    },
+    origin: { exportTimeMs: T0 + 1000, ...origin },
+  };
+}
+
+describe('points of hand-made flows', () => {
+  it('writes counters as of the end of each step, a zero before, and nothing but floats', () => {
+    const harness = new SeriesHarness().add(flow()).add(flow({ startMs: T0 + 2000, endMs: T0 + 2500, octets: 50 }));
+    expect(harness.rows('iface:traffic')).toEqual(['0s bytes=0', '1s bytes=1000', '2s bytes=1000', '3s bytes=1050']);
+    expect(harness.rows('iface:packets')).toEqual(['0s packets=0', '1s packets=10', '2s packets=10', '3s packets=20']);
+    expect(harness.rows('iface:throughput_bps')).toEqual(['1s bps=1000', '2s bps=0', '3s bps=50']);
+    expect(harness.rows('host:traffic')).toEqual([
+      'host=10.0.0.1 0s bytes_sent=0 bytes_rcvd=0',
+      'host=10.0.0.1 300s bytes_sent=1050 bytes_rcvd=0',
+    ]);
+    expect(harness.points.every(({ tags }) => tags['ifid'] === '0')).toBe(true);
+  });
+
+  it('spreads octets over the steps a flow lived in, whole numbers that add up', () => {
+    const harness = new SeriesHarness().add(flow({ startMs: T0, endMs: T0 + 3000, octets: 100, packets: 2 }));
+    expect(harness.rows('iface:traffic')).toEqual(['0s bytes=0', '1s bytes=33', '2s bytes=66', '3s bytes=100']);
+    // a third of two packets is none
+    expect(harness.rows('iface:packets')).toEqual(['1s packets=0', '2s packets=1', '3s packets=2']);
+  });
+
+  it('puts all into the step of the last second without spreading', () => {
+    const harness = new SeriesHarness({ spread: false });
+    harness.add(flow({ startMs: T0, endMs: T0 + 2900 }));
+    expect(harness.rows('iface:traffic')).toEqual(['2s bytes=0', '3s bytes=1000']);
+  });
+
+  it('splits by time across steps of all lengths', () => {
+    // 90 s, of which 60 in the first minute, and all in the first five minutes
+    const harness = new SeriesHarness().add(
+      flow({ startMs: T0, endMs: T0 + 90_000, octets: 9000 }, { exportTimeMs: T0 + 90_000 }),
+    );
+    expect(harness.rows('iface:local2remote')).toEqual(['0s bytes=0', '60s bytes=6000', '120s bytes=9000']);
+    expect(harness.rows('host:traffic').at(-1)).toBe('host=10.0.0.1 300s bytes_sent=9000 bytes_rcvd=0');
+    expect(harness.rows('iface:flows')).toEqual(['60s num_flows=1', '120s num_flows=1']);
+    expect(harness.rows('iface:new_flows')).toEqual(['0s new_flows=0', '60s new_flows=1', '120s new_flows=1']);
+  });
+
+  it('multiplies by the sampling interval', () => {
+    const harness = new SeriesHarness().add(flow({ samplingInterval: 100 }));
+    expect(harness.rows('iface:traffic').at(-1)).toBe('1s bytes=100000');
+    expect(harness.rows('flowdev:traffic').at(-1)).toBe('device=192.0.2.1 300s bytes_sent=0 bytes_rcvd=100000');
+  });
+
+  it('knows directions, VLANs, hosts and networks', () => {
+    const harness = new SeriesHarness()
+      .add(flow({ vlan: 7, reverseOctets: 300, reversePackets: 3 }))
+      .add(flow({ sourceIPv4: B, destinationIPv4: A, vlan: 7, octets: 20, packets: 1 }));
+    expect(harness.rows('host:traffic').filter((row) => row.includes('300s'))).toEqual([
+      'host=10.0.0.1@7 300s bytes_sent=1000 bytes_rcvd=320',
+      'host=10.0.0.2@7 300s bytes_sent=20 bytes_rcvd=0',
+    ]);
+    expect(harness.rows('vlan:traffic').at(-1)).toBe('vlan=7 300s bytes_sent=1020 bytes_rcvd=300');
+    expect(harness.rows('subnet:traffic').at(-1)).toBe(
+      'subnet=10.0.0.0/8 60s bytes_ingress=300 bytes_egress=1000 bytes_inner=20',
+    );
+    expect(harness.rows('iface:remote2local').at(-1)).toBe('60s bytes=300');
+    expect(harness.rows('iface:traffic_rxtx').at(-1)).toBe('1s bytes_sent=1020 bytes_rcvd=300');
+    expect(harness.rows('iface:traffic_ip').at(-1)).toBe('1s bytes_ipv4=1320 bytes_ipv6=0');
+    expect(harness.rows('iface:hosts')).toEqual(['60s num_hosts=3']);
+    expect(harness.rows('iface:local_hosts')).toEqual(['60s num_hosts=2']);
+  });
+
+  it('tells clients from servers and counts contacts', () => {
+    const harness = new SeriesHarness()
+      .add(flow())
+      // the answer of the same conversation, and another one
+      .add(flow({ sourceIPv4: FAR, destinationIPv4: A, sourcePort: 443, destinationPort: 40_000, octets: 5000 }))
+      .add(flow({ sourcePort: 40_001 }))
+      // 10.0.0.1 as server
+      .add(flow({ sourceIPv4: B, destinationIPv4: A, sourcePort: 50_000, destinationPort: 22 }));
+    expect(harness.rows('host:active_flows')).toEqual([
+      'host=10.0.0.1 300s flows_as_client=2 flows_as_server=1',
+      'host=10.0.0.2 300s flows_as_client=1 flows_as_server=0',
+    ]);
+    expect(harness.rows('host:total_flows').filter((row) => row.includes('300s'))).toEqual([
+      'host=10.0.0.1 300s flows_as_client=2 flows_as_server=1',
+      'host=10.0.0.2 300s flows_as_client=1 flows_as_server=0',
+    ]);
+    expect(harness.rows('host:contacts')).toEqual([
+      'host=10.0.0.1 300s num_as_client=1 num_as_server=1',
+      'host=10.0.0.2 300s num_as_client=1 num_as_server=0',
+    ]);
+    expect(harness.rows('iface:flows')).toEqual(['60s num_flows=3']);
+  });
+
+  it('has details of hosts: protocols, applications, DSCP, packets', () => {
+    const harness = new SeriesHarness()
+      .add(flow({ tos: 0xb8, l7ProtocolName: 'TLS.Google Mail\0\0' }))
+      .add(flow({ protocol: 17, destinationPort: 53, octets: 70, packets: 1, applicationName: 'dns' }))
+      .add(flow({ protocol: 1, icmpType: 0x0800, octets: 84, packets: 1, applicationId: [13, 0, 1, 0] }));
+    expect(harness.rows('host:dscp').at(-1)).toBe('host=10.0.0.1 dscp_class=cs5 300s bytes_sent=1000 bytes_rcvd=0');
+    expect(harness.rows('host:l4protos').filter((row) => row.includes('300s'))).toEqual([
+      'host=10.0.0.1 l4proto=tcp 300s bytes_sent=1000 bytes_rcvd=0',
+      'host=10.0.0.1 l4proto=udp 300s bytes_sent=70 bytes_rcvd=0',
+      'host=10.0.0.1 l4proto=icmp 300s bytes_sent=84 bytes_rcvd=0',
+    ]);
+    expect(harness.rows('host:ndpi').filter((row) => row.includes('300s'))).toEqual([
+      'host=10.0.0.1 protocol=TLS.Google Mail 300s bytes_sent=1000 bytes_rcvd=0',
+      'host=10.0.0.1 protocol=dns 300s bytes_sent=70 bytes_rcvd=0',
+      'host=10.0.0.1 protocol=13:256 300s bytes_sent=84 bytes_rcvd=0',
+    ]);
+    expect(harness.rows('iface:ndpi_flows').filter((row) => row.includes('60s'))).toHaveLength(3);
+    expect(harness.rows('host:tcp_packets').at(-1)).toBe('host=10.0.0.1 300s packets_sent=10 packets_rcvd=0');
+    expect(harness.rows('host:udp_pkts').at(-1)).toBe('host=10.0.0.1 300s packets_sent=1 packets_rcvd=0');
+    expect(harness.rows('host:udp_sent_unicast').at(-1)).toBe(
+      'host=10.0.0.1 300s bytes_sent_unicast=70 bytes_sent_non_uni=0',
+    );
+    expect(harness.rows('host:echo_packets').at(-1)).toBe('host=10.0.0.1 300s packets_sent=1 packets_rcvd=0');
+  });
+
+  it('counts ports, exporters and AS numbers', () => {
+    const harness = new SeriesHarness()
+      .add(
+        flow({
+          inputInterface: 3,
+          outputInterface: 4,
+          sourceAs: 64_500,
+          destinationAs: 64_501,
+          reverseOctets: 8,
+          reversePackets: 1,
+        }),
+      )
+      .add(
+        flow({ inputInterface: 4, outputInterface: 3, direction: 1, octets: 30 }, { exporterAddress: '2001:db8::1' }),
+      );
+    expect(harness.rows('flowdev:traffic').filter((row) => row.includes('300s'))).toEqual([
+      'device=192.0.2.1 300s bytes_sent=8 bytes_rcvd=1000',
+      'device=2001:db8::1 300s bytes_sent=30 bytes_rcvd=0',
+    ]);
+    expect(
+      harness.rows('flowdev_port:traffic').filter((row) => row.includes('192.0.2.1') && row.includes('300s')),
+    ).toEqual([
+      'device=192.0.2.1 port=3 300s bytes_sent=8 bytes_rcvd=1000',
+      'device=192.0.2.1 port=4 300s bytes_sent=1000 bytes_rcvd=8',
+    ]);
+    expect(harness.rows('asn:traffic').filter((row) => row.includes('300s'))).toEqual([
+      'asn=64500 300s bytes_sent=1000 bytes_rcvd=8',
+      'asn=64501 300s bytes_sent=8 bytes_rcvd=1000',
+    ]);
+  });
+});
