@@ -14,52 +14,50 @@ export class ActiveSet {
   highFrom = 0;
   highTo = -1;
   private readonly buckets: number;
-  private readonly firstKeys: Int32Array;
-  private readonly secondKeys: Int32Array;
-  private readonly lows: Float64Array;
-  private readonly highs: Float64Array;
+  /** Two words a place: the eight of a bucket share a cache line, here and below. */
+  private readonly keys: Int32Array;
+  /** First and last step of a place; steps are above 0. */
+  private readonly steps: Int32Array;
 
   /** Holds about `size` keys, a power of two of at least 8. */
   constructor(size: number) {
     this.buckets = size / WAYS;
-    this.firstKeys = new Int32Array(size);
-    this.secondKeys = new Int32Array(size);
-    this.lows = new Float64Array(size);
-    // Steps are above 0.
-    this.highs = new Float64Array(size);
+    this.keys = new Int32Array(2 * size);
+    this.steps = new Int32Array(2 * size);
   }
 
   /** Says that a key was there from step `first` to `last`, of which `base` is the oldest that is open. */
   mark(firstKey: number, secondKey: number, first: number, last: number, base: number): void {
-    const from = (secondKey & (this.buckets - 1)) * WAYS;
-    let place = -1;
-    let oldest = from;
-    for (let i = from; i < from + WAYS; i++) {
-      if (this.firstKeys[i] === firstKey && this.secondKeys[i] === secondKey && this.highs[i]! > 0) {
-        place = i;
+    const { keys, steps } = this;
+    const from = (secondKey & (this.buckets - 1)) * WAYS * 2;
+    let at = -1;
+    for (let i = from; i < from + 2 * WAYS; i += 2) {
+      if (keys[i] === firstKey && keys[i + 1] === secondKey && steps[i + 1]! > 0) {
+        at = i;
         break;
       }
-      if (this.highs[i]! < this.highs[oldest]!) oldest = i;
     }
-    if (place < 0) {
-      if (this.highs[oldest]! >= base) this.pushedOut++;
-      this.firstKeys[oldest] = firstKey;
-      this.secondKeys[oldest] = secondKey;
-      this.lows[oldest] = first;
-      this.highs[oldest] = last;
+    if (at < 0) {
+      at = from;
+      for (let i = from + 2; i < from + 2 * WAYS; i += 2) if (steps[i + 1]! < steps[at + 1]!) at = i;
+      if (steps[at + 1]! >= base) this.pushedOut++;
+      keys[at] = firstKey;
+      keys[at + 1] = secondKey;
+      steps[at] = first;
+      steps[at + 1] = last;
       this.lowFrom = first;
       this.lowTo = last;
       this.highFrom = 0;
       this.highTo = -1;
       return;
     }
-    const low = this.lows[place]!;
-    const high = this.highs[place]!;
+    const low = steps[at]!;
+    const high = steps[at + 1]!;
     this.lowFrom = first;
     this.lowTo = Math.min(last, low - 1);
     this.highFrom = Math.max(first, high + 1);
     this.highTo = last;
-    if (first < low) this.lows[place] = first;
-    if (last > high) this.highs[place] = last;
+    if (first < low) steps[at] = first;
+    if (last > high) steps[at + 1] = last;
   }
 }

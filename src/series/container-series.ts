@@ -141,7 +141,6 @@ export class ContainerSeries {
   }
 
   private addFlow(table: SeriesTable, row: number, name: TagText, facts: FlowFacts, role: number, end: number): void {
-    table.touch(row);
     this.markFlow(FLOW_KIND + 16 * role, table, name, facts);
     this.addOnes(table, row, role);
     if (this.rtt[end]! >= 0) {

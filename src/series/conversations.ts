@@ -1,11 +1,30 @@
 const WAYS = 8;
 
+/** Times are kept in these units, in 32 bits whose differences are right for 248 days. */
+const UNIT_MS = 10;
 /** A conversation that was silent for longer begins anew. */
-const SILENCE_MS = 60_000;
+const SILENCE = 60_000 / UNIT_MS;
 /** How much later than what its owner reported a record of another reporter must begin to be no second report of the same. */
-const OVERLAP_MS = 15_000;
+const OVERLAP = 15_000 / UNIT_MS;
 /** The same where packets are sampled: owners miss some. */
-const SAMPLED_OVERLAP_MS = 60_000;
+const SAMPLED_OVERLAP = 60_000 / UNIT_MS;
+
+/** Words of a place: 1 where it is in use, and 2 where the client is not the lower end. */
+const FLAGS = 0;
+/** End of the last record. */
+const END = 1;
+/** Who reports each of the two directions. */
+const OWNERS = 2;
+/** Up to when. */
+const OWNED_UNTIL = 4;
+/** First and last step that was marked, for each group. */
+const STEPS = 6;
+const IS_USED = 1;
+const IS_UPPER = 2;
+
+/** Kinds of steps that {@link Conversations.mark} keeps apart. */
+export const STEP_GROUPS = 2;
+const WORDS = STEPS + 2 * STEP_GROUPS;
 
 /**
  * The conversations under way, bounded: each has one of eight places, of which the one silent for longest is taken for a new
@@ -23,73 +42,46 @@ export class Conversations {
   highFrom = 0;
   highTo = -1;
   private readonly buckets: number;
-  private readonly firstKeys: Int32Array;
-  private readonly secondKeys: Int32Array;
-  private readonly isUsed: Uint8Array;
-  /** Which end is the client: 0 the lower one, 1 the other. */
-  private readonly clients: Uint8Array;
-  private readonly ends: Float64Array;
-  /** Who reports each of the two directions, and up to when. */
-  private readonly owners: Int32Array;
-  private readonly ownedUntil: Float64Array;
-  /** First and last step that {@link Conversations.mark} has seen, two for each group. */
-  private readonly steps: Float64Array;
-  private readonly groups: number;
-  private newestMs = 0;
+  /** Two words a place: the eight of a bucket share a cache line. */
+  private readonly keys: Int32Array;
+  private readonly words: Int32Array;
 
-  /** Holds about `size` conversations, a power of two of at least 8, and the steps of `groups` kinds of steps. */
-  constructor(size: number, groups: number) {
-    this.groups = groups;
-    this.steps = new Float64Array(2 * groups * size);
+  /** Holds about `size` conversations, a power of two of at least 8. */
+  constructor(size: number) {
     this.buckets = size / WAYS;
-    this.firstKeys = new Int32Array(size);
-    this.secondKeys = new Int32Array(size);
-    this.isUsed = new Uint8Array(size);
-    this.clients = new Uint8Array(size);
-    this.ends = new Float64Array(size);
-    this.owners = new Int32Array(2 * size);
-    this.ownedUntil = new Float64Array(2 * size);
+    this.keys = new Int32Array(2 * size);
+    this.words = new Int32Array(WORDS * size);
   }
 
   /** The place of a conversation that a record from `times[0]` to `times[1]` belongs to; `clientEnd` is taken where it is new. */
   find(firstKey: number, secondKey: number, times: Float64Array, clientEnd: number): number {
-    const { firstKeys, secondKeys, isUsed, ends } = this;
-    const startMs = times[0]!;
-    const endMs = times[1]!;
+    const { keys, words } = this;
+    const start = (times[0]! / UNIT_MS) | 0;
+    const end = (times[1]! / UNIT_MS) | 0;
     const from = (secondKey & (this.buckets - 1)) * WAYS;
     let place = -1;
-    let oldest = from;
     for (let i = from; i < from + WAYS; i++) {
-      if (isUsed[i] === 0) {
-        oldest = i;
-        break;
-      }
-      if (firstKeys[i] === firstKey && secondKeys[i] === secondKey) {
+      if (keys[2 * i] === firstKey && keys[2 * i + 1] === secondKey && words[WORDS * i + FLAGS] !== 0) {
         place = i;
         break;
       }
-      if (ends[i]! < ends[oldest]!) oldest = i;
     }
-    if (place >= 0 && startMs <= ends[place]! + SILENCE_MS) {
-      if (endMs > ends[place]!) ends[place] = endMs;
-      this.isNew = false;
-      return place;
+    if (place < 0) place = this.take(from, firstKey, secondKey, end);
+    else {
+      const at = WORDS * place;
+      const last = words[at + END]!;
+      if (((start - last) | 0) <= SILENCE) {
+        if (((end - last) | 0) > 0) words[at + END] = end;
+        this.isNew = false;
+        return place;
+      }
     }
-    if (place < 0) {
-      if (isUsed[oldest] === 1 && ends[oldest]! + SILENCE_MS > this.newestMs) this.pushedOut++;
-      place = oldest;
-      const at = 2 * this.groups * place;
-      this.steps.fill(0, at, at + 2 * this.groups);
-    }
+    const at = WORDS * place;
     this.isNew = true;
-    if (endMs > this.newestMs) this.newestMs = endMs;
-    isUsed[place] = 1;
-    firstKeys[place] = firstKey;
-    secondKeys[place] = secondKey;
-    this.clients[place] = clientEnd;
-    ends[place] = endMs;
-    this.owners[2 * place] = 0;
-    this.owners[2 * place + 1] = 0;
+    words[at + FLAGS] = clientEnd === 0 ? IS_USED : IS_USED | IS_UPPER;
+    words[at + END] = end;
+    words[at + OWNERS] = 0;
+    words[at + OWNERS + 1] = 0;
     return place;
   }
 
@@ -98,12 +90,13 @@ export class Conversations {
    * to those that are new.
    */
   mark(place: number, group: number, first: number, last: number): void {
-    const at = 2 * (this.groups * place + group);
-    const low = this.steps[at]!;
-    const high = this.steps[at + 1]!;
+    const { words } = this;
+    const at = WORDS * place + STEPS + 2 * group;
+    const low = words[at]!;
+    const high = words[at + 1]!;
     if (high === 0) {
-      this.steps[at] = first;
-      this.steps[at + 1] = last;
+      words[at] = first;
+      words[at + 1] = last;
       this.lowFrom = first;
       this.lowTo = last;
       this.highTo = -1;
@@ -113,26 +106,49 @@ export class Conversations {
     this.lowTo = Math.min(last, low - 1);
     this.highFrom = Math.max(first, high + 1);
     this.highTo = last;
-    if (first < low) this.steps[at] = first;
-    if (last > high) this.steps[at + 1] = last;
+    if (first < low) words[at] = first;
+    if (last > high) words[at + 1] = last;
   }
 
   /** Which end opened the conversation: 0 the lower one, 1 the other. */
   clientOf(place: number): number {
-    return this.clients[place]!;
+    return (this.words[WORDS * place + FLAGS]! & IS_UPPER) === 0 ? 0 : 1;
   }
 
   /** Whether another reporter than `reporter`, which is not 0, has reported the same time of this direction, 0 or 1. */
   isReported(place: number, direction: number, reporter: number, times: Float64Array, isSampled: boolean): boolean {
-    const { owners, ownedUntil } = this;
-    const startMs = times[0]!;
-    const endMs = times[1]!;
-    const at = 2 * place + direction;
-    if (owners[at] !== reporter && owners[at] !== 0) {
-      if (startMs <= ownedUntil[at]! + (isSampled ? SAMPLED_OVERLAP_MS : OVERLAP_MS)) return true;
-      ownedUntil[at] = endMs;
-    } else if (owners[at] === 0 || endMs > ownedUntil[at]!) ownedUntil[at] = endMs;
-    owners[at] = reporter;
+    const { words } = this;
+    const at = WORDS * place + direction;
+    const end = (times[1]! / UNIT_MS) | 0;
+    const owner = words[at + OWNERS]!;
+    const until = words[at + OWNED_UNTIL]!;
+    if (owner === reporter) {
+      if (((end - until) | 0) > 0) words[at + OWNED_UNTIL] = end;
+      return false;
+    }
+    const start = (times[0]! / UNIT_MS) | 0;
+    if (owner !== 0 && ((start - until) | 0) <= (isSampled ? SAMPLED_OVERLAP : OVERLAP)) return true;
+    words[at + OWNERS] = reporter;
+    words[at + OWNED_UNTIL] = end;
     return false;
+  }
+
+  /** The place for a new conversation in a bucket: a free one, or that of the one silent for longest. */
+  private take(from: number, firstKey: number, secondKey: number, end: number): number {
+    const { keys, words } = this;
+    let place = from;
+    for (let i = from; i < from + WAYS; i++) {
+      if (words[WORDS * i + FLAGS] === 0) {
+        place = i;
+        break;
+      }
+      if (((words[WORDS * i + END]! - words[WORDS * place + END]!) | 0) < 0) place = i;
+    }
+    const at = WORDS * place;
+    if (words[at + FLAGS] !== 0 && ((end - words[at + END]!) | 0) < SILENCE) this.pushedOut++;
+    keys[2 * place] = firstKey;
+    keys[2 * place + 1] = secondKey;
+    for (let i = at + STEPS; i < at + WORDS; i++) words[i] = 0;
+    return place;
   }
 }

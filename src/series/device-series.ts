@@ -135,7 +135,6 @@ export class DeviceSeries {
     this.losses.set(row, 0, step, received);
     this.losses.set(row, 1, step, lost);
     this.losses.set(row, 2, step, undecodable);
-    touchAt(this.losses, row, step);
     const device = this.devices.find(this.name.first, this.name.second);
     // Only where there are flows: addresses may be made up.
     if (device >= 0) this.devices.set(device, DROPS, this.devices.window.stepAt(nowMs), lost);
@@ -154,7 +153,6 @@ export class DeviceSeries {
         ? this.tags.start().text(DEVICE, name).addTo(table, name.first, name.second)
         : this.tags.otherOf(table, [DEVICE]);
     }
-    table.touch(row);
     return row;
   }
 
@@ -163,7 +161,6 @@ export class DeviceSeries {
     const { ports, portApplications, hash, tags } = this;
     const { amounts, application } = facts;
     const row = this.portRow(port);
-    ports.touch(row);
     ports.addShares(row, forward, amounts, OCTETS);
     ports.addShares(row, 1 - forward, amounts, REVERSE_OCTETS);
     if (!facts.hasApplication) return;
@@ -183,7 +180,6 @@ export class DeviceSeries {
         detail = tags.addTo(portApplications, hash.first, hash.second);
       }
     }
-    portApplications.touch(detail);
     portApplications.addShares(detail, forward, amounts, OCTETS);
     portApplications.addShares(detail, 1 - forward, amounts, REVERSE_OCTETS);
   }
@@ -223,7 +219,6 @@ export class DeviceSeries {
     const step = counterPorts.window.stepAt(timeMs);
     counterPorts.set(row, SENT, step, sent);
     counterPorts.set(row, RECEIVED, step, received);
-    touchAt(counterPorts, row, step);
     const speed = numberOf(values['ifSpeed']);
     if (!(speed > 0)) return;
     this.selectDevice(exporter);
@@ -268,13 +263,7 @@ export class DeviceSeries {
     const step = agentInterfaces.window.stepAt(timeMs);
     agentInterfaces.set(row, SENT, step, sent);
     agentInterfaces.set(row, RECEIVED, step, received);
-    touchAt(agentInterfaces, row, step);
   }
-}
-
-function touchAt(table: SeriesTable, row: number, step: number): void {
-  table.window.last = step;
-  table.touch(row);
 }
 
 function isObject(value: PlainValue | undefined): value is Readonly<Record<string, PlainValue>> {

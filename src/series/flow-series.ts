@@ -69,7 +69,7 @@ export class FlowSeries implements RecordOutput {
     this.reporterText = new TagText(this.hash);
     const local = new LocalNetworks(options.localNetworks);
     this.facts = new FlowFacts(this.hash, local, options.spread);
-    this.conversations = new Conversations(options.maxConversations, 2);
+    this.conversations = new Conversations(options.maxConversations);
     const ifid = new TagText(this.hash);
     ifid.readString(options.ifid);
     const tags = new TagLine(ifid);

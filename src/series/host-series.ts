@@ -115,7 +115,6 @@ export class HostSeries {
     const { amounts, hostFirst, hostSecond, protocol } = facts;
     let row = hosts.find(hostFirst[end]!, hostSecond[end]!);
     if (row < 0) row = this.addHost(flow, facts, end);
-    hosts.touch(row);
     // What the source sends is the flow's octets, what it receives those of the other direction.
     const sentOctets = end === SOURCE ? OCTETS : REVERSE_OCTETS;
     const receivedOctets = end === SOURCE ? REVERSE_OCTETS : OCTETS;
@@ -206,13 +205,12 @@ export class HostSeries {
     const { amounts, plan, protocol, application } = facts;
     if (facts.hasApplication) {
       const { applications } = this;
-      this.startKey(facts, end, APPLICATION_KIND);
+      this.hash.resume(facts.hostFirst[end]!, facts.hostSecond[end]!);
       this.hash.word(application.first);
-      this.hash.word(application.second);
+      this.hash.word(application.second + APPLICATION_KIND);
       this.hash.end();
       let row = applications.find(this.hash.first, this.hash.second);
       if (row < 0) row = this.addApplication(facts, host);
-      applications.touch(row);
       applications.addShares(row, SENT, amounts, sent);
       applications.addShares(row, RECEIVED, amounts, received);
       if (isNew) applications.addAt(row, APPLICATION_FLOWS, applications.window.first, 1);
@@ -229,12 +227,6 @@ export class HostSeries {
     }
   }
 
-  private startKey(facts: FlowFacts, end: number, kind: number): void {
-    this.hash.start(kind);
-    this.hash.word(facts.hostFirst[end]!);
-    this.hash.word(facts.hostSecond[end]!);
-  }
-
   private detailOf(
     table: SeriesTable,
     facts: FlowFacts,
@@ -244,8 +236,8 @@ export class HostSeries {
     value: number,
   ): number {
     const { hash, tags } = this;
-    this.startKey(facts, end, kind);
-    hash.word(value);
+    hash.resume(facts.hostFirst[end]!, facts.hostSecond[end]!);
+    hash.word((kind << 8) | value);
     hash.end();
     let row = table.find(hash.first, hash.second);
     if (row < 0) {
@@ -258,7 +250,6 @@ export class HostSeries {
         row = tags.addTo(table, hash.first, hash.second);
       }
     }
-    table.touch(row);
     return row;
   }
 

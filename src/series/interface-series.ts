@@ -203,7 +203,6 @@ export class InterfaceSeries {
           ? tags.start().text(PROTOCOL, application).addTo(applications, application.first, application.second)
           : tags.otherOf(applications, [PROTOCOL]);
       }
-      applications.touch(row);
       applications.addShares(row, 0, amounts, OCTETS);
       applications.addShares(row, 0, amounts, REVERSE_OCTETS);
       if (isNew) applications.addAt(row, APPLICATION_FLOWS, applications.window.first, 1);
@@ -219,7 +218,6 @@ export class InterfaceSeries {
         ? tags.start().plain(L4PROTO, protocolName(name)).addTo(protocols, hash.first, hash.second)
         : tags.otherOf(protocols, [L4PROTO]);
     }
-    protocols.touch(row);
     protocols.addShares(row, 0, amounts, OCTETS);
     protocols.addShares(row, 0, amounts, REVERSE_OCTETS);
   }

@@ -143,7 +143,6 @@ export class NetworkSeries {
         row = tags.start().text(SUBNET, subnetName).addTo(subnets, first, second);
       } else row = tags.otherOf(subnets, [SUBNET]);
     }
-    subnets.touch(row);
     subnets.addShares(row, forward, amounts, OCTETS);
     subnets.addShares(row, reverse, amounts, REVERSE_OCTETS);
     if (facts.isMulticast) subnets.addShares(row, BROADCAST + forward, amounts, OCTETS);
@@ -183,7 +182,6 @@ export class NetworkSeries {
     if (row < 0) {
       row = rows.hasRoom() ? tags.start().number(tag, number).addTo(rows, first, second) : tags.otherOf(rows, [tag]);
     }
-    rows.touch(row);
     rows.addShares(row, forward, amounts, OCTETS);
     rows.addShares(row, 1 - forward, amounts, REVERSE_OCTETS);
     if (!facts.hasApplication) return row;
@@ -198,7 +196,6 @@ export class NetworkSeries {
       if (row === rows.otherRow || !applications.hasRoom()) detail = tags.otherOf(applications, [tag, PROTOCOL]);
       else detail = tags.startWith(rows, row).text(PROTOCOL, application).addTo(applications, hash.first, hash.second);
     }
-    applications.touch(detail);
     applications.addShares(detail, forward, amounts, OCTETS);
     applications.addShares(detail, 1 - forward, amounts, REVERSE_OCTETS);
     return row;
@@ -225,7 +222,6 @@ export class NetworkSeries {
         ? tags.start().text(COUNTRY, name).addTo(countries, name.first, name.second)
         : tags.otherOf(countries, [COUNTRY]);
     }
-    countries.touch(row);
     countries.addShares(row, forward, amounts, OCTETS);
     countries.addShares(row, reverse, amounts, REVERSE_OCTETS);
   }

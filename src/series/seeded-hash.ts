@@ -22,6 +22,12 @@ export class SeededHash {
     this.second = this.seedSecond + kind;
   }
 
+  /** Begins with what another key came to. */
+  resume(first: number, second: number): void {
+    this.first = first ^ this.seedFirst;
+    this.second = second + this.seedSecond;
+  }
+
   /** Goes on with 32 bits. */
   word(value: number): void {
     const first = Math.imul(this.first ^ value, 0xcc9e_2d51 | 0);

@@ -51,6 +51,8 @@ interface Line {
 }
 
 const FIRST_CAPACITY = 16;
+/** Words of a place in the index. */
+const PLACE = 4;
 /** Place of a row in the index that has none. */
 const FREE = -1;
 /** In `freeNext`: the row is in use. */
@@ -79,12 +81,12 @@ export class SeriesTable {
   private capacity = FIRST_CAPACITY;
   private slots: Float64Array[];
   private totals: Float64Array;
-  private firstKeys = new Int32Array(FIRST_CAPACITY);
-  private secondKeys = new Int32Array(FIRST_CAPACITY);
   private freeNext = new Int32Array(FIRST_CAPACITY);
   private started = new Uint32Array(FIRST_CAPACITY);
   private lastActive = new Float64Array(FIRST_CAPACITY);
-  private index = new Int32Array(2 * FIRST_CAPACITY).fill(FREE);
+  /** Places with row, key and nothing: one cache line tells all. */
+  private index = newIndex(FIRST_CAPACITY);
+  private homes = new Int32Array(FIRST_CAPACITY);
   private firstFree = FREE;
   private firstZeroStep = Number.NEGATIVE_INFINITY;
 
@@ -102,11 +104,11 @@ export class SeriesTable {
 
   /** The row of a key, or -1. */
   find(first: number, second: number): number {
-    const { index, firstKeys, secondKeys } = this;
+    const { index } = this;
     const mask = index.length - 1;
-    for (let at = first & mask; ; at = (at + 1) & mask) {
+    for (let at = (first * PLACE) & mask; ; at = (at + PLACE) & mask) {
       const row = index[at]!;
-      if (row === FREE || (firstKeys[row] === first && secondKeys[row] === second)) return row;
+      if (row === FREE || (index[at + 1] === first && index[at + 2] === second)) return row;
     }
   }
 
@@ -117,20 +119,15 @@ export class SeriesTable {
 
   /** Makes a row for which {@link SeriesTable.hasRoom} was true, with the tags in octets `[0, length)`, each with its comma. */
   add(first: number, second: number, tags: Uint8Array, length: number): number {
-    const row = this.newRow(first, second, tags, length);
-    this.insert(row);
+    const row = this.newRow(tags, length);
+    this.insert(row, first, second);
     return row;
   }
 
   /** Makes the row of all that is over the limit. */
   addOther(tags: Uint8Array, length: number): number {
-    this.otherRow = this.newRow(0, 0, tags, length);
+    this.otherRow = this.newRow(tags, length);
     return this.otherRow;
-  }
-
-  /** Notes that something happened to a row at the present flow's last step. */
-  touch(row: number): void {
-    if (this.lastActive[row]! < this.window.last) this.lastActive[row] = this.window.last;
   }
 
   /** Adds one of the present flow's amounts, shared out over its steps. */
@@ -198,11 +195,23 @@ export class SeriesTable {
       if (freeNext[row] !== IN_USE) continue;
       if (out.lines >= until) return row;
       const at = row * columns;
-      for (let i = at; i < at + absoluteFrom; i++) totals[i] = totals[i]! + slot[i]!;
-      for (let i = at + absoluteFrom; i < at + columns; i++) if (slot[i]! > 0) totals[i] = slot[i]!;
+      let isActive = false;
+      for (let i = at; i < at + absoluteFrom; i++) {
+        const value = slot[i]!;
+        if (value === 0) continue;
+        totals[i] = totals[i]! + value;
+        isActive = true;
+      }
+      for (let i = at + absoluteFrom; i < at + columns; i++) {
+        if (slot[i] === 0) continue;
+        totals[i] = slot[i]!;
+        isActive = true;
+      }
       this.writeRow(row, at, slot, step, timeMs, out);
-      for (let i = at; i < at + columns; i++) slot[i] = 0;
-      if (this.lastActive[row]! < oldest && row !== this.otherRow) this.forget(row);
+      if (isActive) {
+        this.lastActive[row] = step;
+        for (let i = at; i < at + columns; i++) slot[i] = 0;
+      } else if (this.lastActive[row]! < oldest && row !== this.otherRow && !this.hasOpen(at)) this.forget(row);
     }
     return -1;
   }
@@ -286,7 +295,7 @@ export class SeriesTable {
     return value > 0 ? value - 1 : 0;
   }
 
-  private newRow(first: number, second: number, tags: Uint8Array, length: number): number {
+  private newRow(tags: Uint8Array, length: number): number {
     let row = this.firstFree;
     if (row !== FREE) this.firstFree = this.freeNext[row]!;
     else {
@@ -294,8 +303,6 @@ export class SeriesTable {
       row = this.size++;
     }
     this.freeNext[row] = IN_USE;
-    this.firstKeys[row] = first;
-    this.secondKeys[row] = second;
     this.started[row] = 0;
     this.lastActive[row] = this.window.last;
     this.tags.set(row, tags, length);
@@ -303,24 +310,33 @@ export class SeriesTable {
     return row;
   }
 
-  private insert(row: number): void {
+  private insert(row: number, first: number, second: number): void {
     const { index } = this;
     const mask = index.length - 1;
-    let at = this.firstKeys[row]! & mask;
-    while (index[at] !== FREE) at = (at + 1) & mask;
+    let at = (first * PLACE) & mask;
+    while (index[at] !== FREE) at = (at + PLACE) & mask;
     index[at] = row;
+    index[at + 1] = first;
+    index[at + 2] = second;
+    this.homes[row] = first;
+  }
+
+  /** Whether any step has anything of a row. */
+  private hasOpen(at: number): boolean {
+    for (const slot of this.slots) for (let i = at; i < at + this.columns; i++) if (slot[i] !== 0) return true;
+    return false;
   }
 
   /** Later ones of the same run move up, so that no gap hides them. */
   private forget(row: number): void {
-    const { index, firstKeys, columns } = this;
+    const { index, columns } = this;
     const mask = index.length - 1;
-    let gap = firstKeys[row]! & mask;
-    while (index[gap] !== row) gap = (gap + 1) & mask;
-    for (let at = (gap + 1) & mask; index[at] !== FREE; at = (at + 1) & mask) {
-      const home = firstKeys[index[at]!]! & mask;
+    let gap = (this.homes[row]! * PLACE) & mask;
+    while (index[gap] !== row) gap = (gap + PLACE) & mask;
+    for (let at = (gap + PLACE) & mask; index[at] !== FREE; at = (at + PLACE) & mask) {
+      const home = (index[at + 1]! * PLACE) & mask;
       if (((at - home) & mask) >= ((at - gap) & mask)) {
-        index[gap] = index[at]!;
+        index.copyWithin(gap, at, at + PLACE);
         gap = at;
       }
     }
@@ -340,17 +356,22 @@ export class SeriesTable {
     const capacity = 2 * this.capacity;
     this.slots = this.slots.map((slot) => grown(slot, capacity * this.columns, Float64Array));
     this.totals = grown(this.totals, capacity * this.columns, Float64Array);
-    this.firstKeys = grown(this.firstKeys, capacity, Int32Array);
-    this.secondKeys = grown(this.secondKeys, capacity, Int32Array);
+    this.homes = grown(this.homes, capacity, Int32Array);
     this.freeNext = grown(this.freeNext, capacity, Int32Array);
     this.started = grown(this.started, capacity, Uint32Array);
     this.lastActive = grown(this.lastActive, capacity, Float64Array);
     this.capacity = capacity;
-    this.index = new Int32Array(2 * capacity).fill(FREE);
-    for (let row = 0; row < this.size; row++) {
-      if (this.freeNext[row] === IN_USE && row !== this.otherRow) this.insert(row);
+    const before = this.index;
+    this.index = newIndex(capacity);
+    for (let at = 0; at < before.length; at += PLACE) {
+      if (before[at] !== FREE) this.insert(before[at]!, before[at + 1]!, before[at + 2]!);
     }
   }
+}
+
+/** At most half full. */
+function newIndex(capacity: number): Int32Array {
+  return new Int32Array(2 * PLACE * capacity).fill(FREE);
 }
 
 function grown<T extends Float64Array | Int32Array | Uint32Array>(

@@ -88,11 +88,14 @@ export class StepWindow {
       const amount = amounts[kind]!;
       if (amount === 0) continue;
       const ofKind = shares[kind]!;
+      const rate = amount / duration;
       let before = 0;
+      let elapsedMs = (first + 1) * stepMs - startMs;
       for (let step = first; step < last; step++) {
-        const upTo = Math.floor(amount * (((step + 1) * stepMs - startMs) / duration));
+        const upTo = Math.floor(rate * elapsedMs);
         ofKind[step - first] = upTo - before;
         before = upTo;
+        elapsedMs += stepMs;
       }
       ofKind[last - first] = amount - before;
     }
