@@ -56,6 +56,8 @@ export interface ConvertSummary {
 }
 
 const QUEUE_OCTETS = 8_388_608;
+/** Few enough batches of a feed to be still in the processor's cache when they are sent, and written over after that. */
+const FEED_QUEUE_OCTETS = 786_432;
 /** How long work may go on before signals and writes get their turn. */
 const TURN_MS = 50;
 /** Exporter address of IPFIX files, which name none (RFC 5655). */
@@ -127,7 +129,7 @@ class Conversion {
     try {
       await this.#output.openFeed(this.#configuration, {
         delivery: 'wait',
-        queueOctets: QUEUE_OCTETS,
+        queueOctets: FEED_QUEUE_OCTETS,
         version: this.#observer.version,
         status: () => feedStatus(this.#totals, this.#decoding, 0, 0),
         onEvent: (event) => {

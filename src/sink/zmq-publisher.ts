@@ -38,6 +38,8 @@ export interface ZmqPublisherOptions {
   /** Octets that may wait before a writer should. */
   readonly queueOctets: number;
   readonly onEvent: (event: ZmqEvent) => void;
+  /** Gets back payloads of flows that nobody reads any more, for the next; not all come back. */
+  readonly onFree?: (payload: Uint8Array) => void;
 }
 
 interface Message {
@@ -53,6 +55,11 @@ interface Message {
  * counted then. Its sending thread takes 16 messages of 32 KiB in well under a millisecond.
  */
 const ZEROMQ_MESSAGES = 16;
+/**
+ * Messages after which ZeroMQ has let go of one: it has no more than {@link ZEROMQ_MESSAGES} waiting for a subscriber, and one
+ * on its way out. Taken twice, to be far from the edge.
+ */
+const LET_GO_MESSAGES = 2 * (ZEROMQ_MESSAGES + 1);
 /** How often a send that ZeroMQ refused is tried again. */
 const RETRY_MS = 1;
 const MAX_RETRY_MS = 50;
@@ -103,6 +110,9 @@ export class ZmqPublisher {
   readonly #queue: Message[] = [];
   /** Flows of the messages sent last, as many as ZeroMQ may still hold. */
   readonly #sentFlows = new Uint32Array(ZEROMQ_MESSAGES);
+  /** Payloads of the flows sent last, which ZeroMQ may still read: a ring. */
+  readonly #sentPayloads: (Uint8Array | undefined)[] = new Array(LET_GO_MESSAGES).fill(undefined);
+  #sentPayload = 0;
   #queueOctets = 0;
   #messageId = 0;
   #isSending = false;
@@ -326,6 +336,7 @@ export class ZmqPublisher {
 
   /** For one message, subscribers that have no room are passed over. */
   async #sendToOthers(frames: (Uint8Array | string)[]): Promise<void> {
+    this.#keepSent();
     try {
       setNoDrop(this.#socket, false);
       await this.#socket.send(frames);
@@ -343,7 +354,25 @@ export class ZmqPublisher {
     this.sent.messages++;
     this.sent.flows += message.flows;
     this.octetsSent += message.payload.length;
+    if (message.flows > 0) this.#recycle(message.payload);
     if (this.#isDropping && Date.now() - this.#lastDropMs > CALM_MS) this.#tellDropsEnded();
+  }
+
+  /** Payloads come back for the next flows: fresh memory for each costs as much as writing it. */
+  #recycle(payload: Uint8Array): void {
+    const { onFree } = this.#options;
+    if (onFree === undefined) return;
+    const ring = this.#sentPayloads;
+    const left = ring[this.#sentPayload];
+    ring[this.#sentPayload] = payload;
+    this.#sentPayload = (this.#sentPayload + 1) % LET_GO_MESSAGES;
+    // Of several subscribers one may be passed over while it still holds older messages.
+    if (left !== undefined && this.#peers <= 1) onFree(left);
+  }
+
+  /** What one subscriber held before is no longer followed by the same messages: it never comes back. */
+  #keepSent(): void {
+    this.#sentPayloads.fill(undefined);
   }
 
   #shift(): void {
@@ -399,6 +428,7 @@ export class ZmqPublisher {
         const [frame] = await this.#socket.receive();
         if (frame === undefined || frame.length === 0) continue;
         const prefix = frame.toString('latin1', 1);
+        this.#keepSent();
         if (frame[0] !== SUBSCRIBE) this.#prefixes.delete(prefix);
         else if (this.#prefixes.size < MAX_PREFIXES) this.#prefixes.add(prefix);
         this.#tellPresence();
@@ -423,9 +453,11 @@ export class ZmqPublisher {
       this.#tellPresence();
     });
     events.on('accept', () => {
+      this.#keepSent();
       this.#peers++;
     });
     events.on('disconnect', () => {
+      this.#keepSent();
       this.#peers = Math.max(0, this.#peers - 1);
       // Of a socket that is bound the subscriptions tell.
       if (this.#options.endpoint.isBound) return;

@@ -75,6 +75,9 @@ export class ZmqSink implements Sink {
   readonly #timer: NodeJS.Timeout;
   /** Of all publishers while they get the same, of each where they do not: what ntopng counts losses by. */
   readonly #interfaces = new InterfaceNames();
+  /** Room for a full batch, to be used again: as many as ZeroMQ was once slow to take. */
+  readonly #buffers: ArrayBuffer[] = [];
+  readonly #bufferOctets: number;
   #ticks = 0;
   #octetsBefore = 0;
   #packetsBefore = 0;
@@ -90,9 +93,12 @@ export class ZmqSink implements Sink {
       if (event.kind === 'subscriber_present') sink?.greet();
       options.onEvent(event);
     };
+    // What several publishers send is nobody's to give back.
+    const recycles = options.endpoints.length === 1 && options.payload === 'ntopng' && !options.isCompressed;
+    const onFree = (payload: Uint8Array): void => sink?.keep(payload);
     try {
       for (const endpoint of options.endpoints)
-        publishers.push(await ZmqPublisher.open({ ...options, endpoint, onEvent }));
+        publishers.push(await ZmqPublisher.open({ ...options, endpoint, onEvent, ...(recycles && { onFree }) }));
     } catch (error) {
       await Promise.all(publishers.map((publisher) => publisher.close(undefined)));
       throw error;
@@ -113,6 +119,7 @@ export class ZmqSink implements Sink {
       address: ownAddress(),
       sourceId,
     };
+    this.#bufferOctets = options.batchOctets;
     const targets = options.isBalanced ? publishers.length : 1;
     this.#lines =
       options.payload === 'ntopng'
@@ -165,6 +172,10 @@ export class ZmqSink implements Sink {
     if (option !== undefined) this.#sendJson('option', option);
     const named = interfaceName(record);
     if (named !== undefined) this.#interfaces.learn(record.origin.exporterAddress, named[0], named[1]);
+  }
+
+  private keep(payload: Uint8Array): void {
+    if (payload.buffer.byteLength === this.#bufferOctets) this.#buffers.push(payload.buffer as ArrayBuffer);
   }
 
   /** Tells a new subscriber at once what others have heard. */
@@ -225,7 +236,13 @@ export class ZmqSink implements Sink {
 
   #sendFlows(target: number, payload: Uint8Array, flows: number): void {
     const { format, isBalanced } = this.#options;
-    const copy = Buffer.allocUnsafeSlow(payload.length);
+    const { length } = payload;
+    // A record that alone is longer than a batch is rare.
+    const buffer =
+      length > this.#bufferOctets
+        ? undefined
+        : (this.#buffers.pop() ?? (Buffer.allocUnsafeSlow(this.#bufferOctets).buffer as ArrayBuffer));
+    const copy = buffer === undefined ? new Uint8Array(length) : new Uint8Array(buffer, 0, length);
     copy.set(payload);
     this.#send(FLOW_TOPIC, copy, format === 'tlv', flows, isBalanced ? target : -1);
   }

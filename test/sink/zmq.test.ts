@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { curveKeyPair, Subscriber } from 'zeromq';
+import { SLOT } from '../../src/flow/fields.ts';
 import { FlowJson } from '../../src/sink/formats/flow-json.ts';
 import { ZmqSink, type ZmqSinkOptions } from '../../src/sink/zmq.ts';
 import type { ZmqEvent, ZmqPublisher } from '../../src/sink/zmq-publisher.ts';
@@ -204,6 +205,40 @@ describe('a ZeroMQ feed', () => {
     const second = new Taker().connect(publisher!.endpoint);
     await until(() => second.flows === kept, 'what was kept');
     expect(publisher!.sent.flows).toBe(kept);
+  });
+
+  it('writes over no batch that a subscriber has yet to get', async () => {
+    const sink = await sinkAt(['tcp://127.0.0.1:0'], { batchOctets: 16_000, highWaterMark: 1000 });
+    const [publisher] = sink.publishers;
+    // Its queue holds one message: most wait where they were written.
+    const socket = new Subscriber({ receiveHighWaterMark: 1, receiveBufferSize: 4096 });
+    open.push({ close: () => socket.close() });
+    socket.subscribe('flow');
+    socket.connect(publisher!.endpoint);
+    await until(() => publisher!.hasSubscriber, 'the subscriber');
+    const flow = makeFlow({ fields: { sourceIPv4: 1, destinationIPv4: 2, octets: 5, packets: 6 } });
+    let written = 0;
+    const offer = (flows: number): void => {
+      for (const end = written + flows; written < end; written++) {
+        flow.words[SLOT.sourceIPv4] = written;
+        sink.write(flow);
+      }
+    };
+    // Until ZeroMQ takes no more, and then what would be written over.
+    while (publisher!.queued.messages < 20) {
+      offer(500);
+      await sleep(0);
+    }
+    const flows = written + 40_000;
+    const sources: unknown[] = [];
+    while (sources.length < flows) {
+      if (written < flows) offer(500);
+      else void sink.flush();
+      const [, payload] = await socket.receive();
+      sources.push(...readTlv(payload!).map((record) => record[8]));
+    }
+    expect(sources).toEqual(Array.from({ length: written }, (_, i) => i));
+    expectSumsToHold(publisher!);
   });
 
   it('does not wait for a subscriber that stalls, and others go on', async () => {

@@ -236,6 +236,47 @@ function writeName(out: DataView, octets: Uint8Array, pos: number, head: Uint8Ar
   return text === '' ? pos : writeString(out, octets, pos, head, text);
 }
 
+/** Whole items for each text of a choice, made beforehand: eight octets a number, as {@link headSource} has them. */
+interface ChoiceItems {
+  readonly count: number;
+  /** Octets of each item, 0 for those that stay out. */
+  readonly lengths: Uint8Array;
+  /** Numbers an item takes. */
+  readonly stride: number;
+  readonly chunks: Float64Array;
+}
+
+function choiceItems({ key, texts }: FeedStep): ChoiceItems {
+  const items = texts.map((text) => {
+    const octets = new Uint8Array(256);
+    const pos = writeName(new DataView(octets.buffer), octets, 0, itemHead(key), text);
+    return octets.subarray(0, pos);
+  });
+  const stride = Math.ceil(Math.max(1, ...items.map(({ length }) => length)) / 8);
+  const octets = new Uint8Array(8 * stride * items.length);
+  items.forEach((item, i) => octets.set(item, 8 * stride * i));
+  const view = new DataView(octets.buffer);
+  return {
+    count: items.length,
+    lengths: Uint8Array.from(items, ({ length }) => length),
+    stride,
+    chunks: Float64Array.from({ length: stride * items.length }, (_, i) => view.getFloat64(8 * i)),
+  };
+}
+
+function writeChoice(
+  out: DataView,
+  pos: number,
+  { count, lengths, stride, chunks }: ChoiceItems,
+  index: number,
+): number {
+  if (index >= count) return pos;
+  const length = lengths[index]!;
+  const first = index * stride;
+  for (let i = 0; 8 * i < length; i++) out.setFloat64(pos + 8 * i, chunks[first + i]!);
+  return pos + length;
+}
+
 /** engine:selector (RFC 6759 section 4). */
 function writeApplicationItem(
   out: DataView,
@@ -435,6 +476,7 @@ const RUNTIME = {
   writeMac,
   writeTextItem,
   writeName,
+  writeChoice,
   writeApplicationItem,
   writeElement,
   writeArray,
@@ -443,8 +485,14 @@ const RUNTIME = {
 /** Compiles the steps into straight-line code. As with lines, its source holds numbers only: no name of an element is part of it. */
 export function compileTlv(steps: readonly FeedStep[], samplingSlot: number): WriteItems {
   const heads = steps.map(({ key }) => itemHead(key));
+  const choices = steps.map((step) => (step.kind === 'choice' ? choiceItems(step) : undefined));
   const source = tlvSource(steps, samplingSlot);
-  return new Function('runtime', 'heads', 'steps', `'use strict'; ${source}`)(RUNTIME, heads, steps) as WriteItems;
+  return new Function('runtime', 'heads', 'steps', 'choices', `'use strict'; ${source}`)(
+    RUNTIME,
+    heads,
+    steps,
+    choices,
+  ) as WriteItems;
 }
 
 /** The generated source; apart so that it can be read and tested. */
@@ -458,7 +506,9 @@ export function tlvSource(steps: readonly FeedStep[], samplingSlot: number): str
   }
   return [
     `const { ${Object.keys(RUNTIME).join(', ')} } = runtime;`,
-    ...steps.map((_, i) => `const head${i} = heads[${i}];`),
+    ...steps.map(({ kind }, i) =>
+      kind === 'choice' ? `const choice${i} = choices[${i}];` : `const head${i} = heads[${i}];`,
+    ),
     'return function write(out, octets, pos, flow, counters, version) {',
     '  const { words, times, names, bytes, view } = flow;',
     '  let value = 0;',
@@ -512,7 +562,7 @@ function itemSource(step: FeedStep, i: number, samplingSlot: number): string {
     case 'name':
       return call('writeName', `names[${integer(slot)}]`);
     case 'choice':
-      return call('writeName', `steps[${i}].texts[${word}] ?? ''`);
+      return `pos = writeChoice(out, pos, choice${i}, ${word});`;
     case 'element':
       if (step.value === 'string')
         return call('writeTextItem', 'bytes', word, length < 0 ? next : integer(length), 'true');
@@ -532,14 +582,22 @@ function itemSource(step: FeedStep, i: number, samplingSlot: number): string {
 
 /** The smallest item that holds the number, whose octets on the wire never exceeded `length`. */
 function wordSource(key: FeedKey, value: string, length: number): string {
-  const store = (octets: 1 | 2 | 4): string => {
-    const { source, size } = headSource(key, octets === 1 ? TYPE.u8 : octets === 2 ? TYPE.u16 : TYPE.u32);
-    return `${source} out.setUint${8 * octets}(pos + ${size}, value); pos += ${size + octets};`;
-  };
-  if (length === 1) return `value = ${value}; ${store(1)}`;
-  const small = `value = ${value}; if (value < 256) { ${store(1)} }`;
-  if (length === 2) return `${small} else { ${store(2)} }`;
-  return `${small} else if (value < 65536) { ${store(2)} } else { ${store(4)} }`;
+  if (length === 1) return `value = ${value}; ${numberSource(key, 1)}`;
+  const small = `value = ${value}; if (value < 256) { ${numberSource(key, 1)} }`;
+  if (length === 2) return `${small} else { ${numberSource(key, 2)} }`;
+  return `${small} else if (value < 65536) { ${numberSource(key, 2)} } else { ${numberSource(key, 4)} }`;
+}
+
+/** An item with `value` in so many octets. Type, key and value go out in one store where they fit 32 bits. */
+function numberSource(key: FeedKey, octets: 1 | 2 | 4): string {
+  const type = octets === 1 ? TYPE.u8 : octets === 2 ? TYPE.u16 : TYPE.u32;
+  const { source, size } = headSource(key, type);
+  const end = size + octets;
+  if (end > 4) return `${source} out.setUint${8 * octets}(pos + ${size}, value); pos += ${end};`;
+  const head = itemHead(key);
+  head[0] = head[0]! | type;
+  const constant = head.reduce((word, octet, i) => word | (octet << (24 - 8 * i)), 0);
+  return `out.setUint32(pos, ${constant} | value${end === 4 ? '' : ' << 8'}); pos += ${end};`;
 }
 
 /** A text whose writer never leaves anything out; its length comes in front once it is known. */
