@@ -71,12 +71,35 @@ const CONTAINERS: ReadonlyMap<string, FieldName> = new Map([
   ['REMOTE_CONTAINER', 'destinationContainerId'],
 ]);
 
-/** A nested record in the one shape that lines have: libebpfflow calls Kubernetes K8S, nprobe-agent KUBE. */
+/**
+ * A nested record in the one shape that lines have: libebpfflow calls Kubernetes K8S, nprobe-agent KUBE, ntopng takes a
+ * container's id beside it, and some of their names for ids stand beside the usual ones.
+ */
 export function agentShape(key: string, value: PlainValue): PlainValue {
-  if (!CONTAINERS.has(key)) return value;
   if (Array.isArray(value)) return (value as readonly PlainValue[]).map((item) => agentShape(key, item));
-  if (!isObject(value) || value['K8S'] === undefined || value['KUBE'] !== undefined) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name === 'K8S' ? 'KUBE' : name, item]));
+  if (!isObject(value)) return value;
+  if (PROCESSES.has(key)) return withoutTwin(withoutTwin(value, 'PID', 'PROCESS_ID'), 'UID', 'USER_ID');
+  return CONTAINERS.has(key) ? containerShape(value) : value;
+}
+
+function containerShape(value: PlainObject): PlainObject {
+  const entries = Object.entries(value).map(([name, item]): [string, PlainValue] => [
+    name === 'K8S' && value['KUBE'] === undefined ? 'KUBE' : name,
+    item,
+  ]);
+  const id = own(value, 'ID');
+  const home = entries.find(([name, item]) => (name === 'KUBE' || name === 'DOCKER') && isObject(item));
+  if (typeof id !== 'string' || home === undefined) return Object.fromEntries(entries);
+  const inner = home[1] as PlainObject;
+  if (Object.hasOwn(inner, 'ID') && inner['ID'] !== id) return Object.fromEntries(entries);
+  home[1] = { ID: id, ...inner };
+  return Object.fromEntries(entries.filter(([name]) => name !== 'ID'));
+}
+
+/** Without `name` where `twin` says the same. */
+function withoutTwin(value: PlainObject, name: string, twin: string): PlainObject {
+  if (!Object.hasOwn(value, twin) || value[name] !== value[twin]) return value;
+  return Object.fromEntries(Object.entries(value).filter(([each]) => each !== name));
 }
 
 /** What a nested record says of a process or container, flow field by flow field. */

@@ -108,7 +108,9 @@ class FeedListener implements RunningListen {
     this.#log = options.log;
     this.version = options.version;
     this.output = new Output(configuration, this.#outputOptions());
-    this.listening = new Listening(configuration.ieDefinitions, this.output);
+    this.listening = new Listening(configuration.ieDefinitions, this.output, (topic, value) =>
+      this.output.feed?.relay(topic, value),
+    );
   }
 
   get endpoints(): readonly string[] {

@@ -33,11 +33,20 @@ export class Listening {
   private readonly keys: ListenedKeys;
   private readonly names = new ListenedNames();
   private readonly flows: ListenedFlows;
+  private readonly relay: (topic: 'snmp-ifaces' | 'listening-ports', value: PlainValue) => void;
   /** Where the message at hand comes from; see `ListenedOrigin`. */
   private readonly from = { version: 0, address: '', port: 0, sourceId: -1, messageId: -1, arrivalMs: 0 };
 
-  /** Records go to `output`; `ieDefinitions` are directories of a user's elements. Throws one clear error where they cannot be read. */
-  constructor(ieDefinitions: readonly string[], output: RecordOutput) {
+  /**
+   * Records go to `output`, and objects of topics that have none to `relay`; `ieDefinitions` are directories of a user's
+   * elements. Throws one clear error where they cannot be read.
+   */
+  constructor(
+    ieDefinitions: readonly string[],
+    output: RecordOutput,
+    relay: (topic: 'snmp-ifaces' | 'listening-ports', value: PlainValue) => void = () => {},
+  ) {
+    this.relay = relay;
     const builtIn = loadBuiltInRegistry();
     const own = ieDefinitions.flatMap((directory) => loadDefinitionDirectory(directory));
     this.keys = new ListenedKeys(own.length === 0 ? builtIn : builtIn.withDefinitions(own));
@@ -105,7 +114,7 @@ export class Listening {
         return this.takeJson(source);
       case 'listening-ports':
         counters.listeningPortsMessages++;
-        return undefined;
+        return this.takeJson(source);
       default:
         counters.otherMessages++;
         return undefined;
@@ -157,7 +166,13 @@ export class Listening {
       case 'template':
         return learnTemplate(value, this.keys) ? undefined : 'record_shape_invalid';
       case 'snmp-ifaces':
-        return this.names.learn(value) ? undefined : 'record_shape_invalid';
+        if (!this.names.learn(value)) return 'record_shape_invalid';
+        this.relay('snmp-ifaces', value);
+        return undefined;
+      case 'listening-ports':
+        if (!isPlainObject(value)) return 'record_shape_invalid';
+        this.relay('listening-ports', value);
+        return undefined;
       case 'event':
         return this.takeStatus(source, value);
       default: {

@@ -2,7 +2,7 @@
 
 import { hostname, networkInterfaces, release, type } from 'node:os';
 import { deflateSync } from 'node:zlib';
-import type { Flow, PlainRecord } from '../flow/flow.ts';
+import type { Flow, PlainRecord, PlainValue } from '../flow/flow.ts';
 import {
   flowHash,
   hashText,
@@ -23,6 +23,7 @@ import {
   optionMessage,
   templateMessage,
 } from './formats/ntopng-topics.ts';
+import { plainJson } from './formats/plain-json.ts';
 import type { LineFormat, MakeLineFormat } from './ndjson.ts';
 import type { Sink } from './sink.ts';
 import type { ZmqEndpoint } from './zmq-endpoint.ts';
@@ -165,13 +166,21 @@ export class ZmqSink implements Sink {
       return;
     }
     if (record.recordType === 'counters') {
-      for (const message of counterMessages(record)) this.#sendJson('counter', message);
+      const messages = counterMessages(record);
+      for (const message of messages) this.#sendJson('counter', message);
+      if (messages.length === 0) this.#flows.leftOut.no_message++;
       return;
     }
     const option = optionMessage(record);
     if (option !== undefined) this.#sendJson('option', option);
     const named = interfaceName(record);
     if (named !== undefined) this.#interfaces.learn(record.origin.exporterAddress, named[0], named[1]);
+    if (option === undefined && named === undefined) this.#flows.leftOut.no_message++;
+  }
+
+  /** Passes on what was heard on a topic that is ntopng's alone. A reader of lines has no use for it. */
+  relay(topic: 'snmp-ifaces' | 'listening-ports', value: PlainValue): void {
+    if (this.#flows !== undefined) this.#sendJson(topic, plainJson(value));
   }
 
   private keep(payload: Uint8Array): void {
@@ -248,7 +257,9 @@ export class ZmqSink implements Sink {
   }
 
   #sendJson(topic: string, text: string): void {
-    this.#send(topic, encoder.encode(text), false, 0, -1);
+    const payload = encoder.encode(text);
+    if (payload.length > MAX_PAYLOAD_OCTETS) this.#flows!.leftOut.too_large++;
+    else this.#send(topic, payload, false, 0, -1);
   }
 
   /** To one publisher, or to all for -1. */

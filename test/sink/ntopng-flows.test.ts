@@ -397,7 +397,7 @@ describe('flows for ntopng as TLV', () => {
     writer.write(makeFlow({ fields: rest }));
     writer.flush();
     expect(made).toEqual([]);
-    expect(writer.leftOut).toEqual({ record_type: 2, no_counters: 1, too_large: 0 });
+    expect(writer.leftOut).toEqual({ record_type: 2, no_counters: 1, too_large: 0, no_message: 0 });
     expect(writer.flows).toBe(0);
   });
 

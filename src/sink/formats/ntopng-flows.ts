@@ -2,7 +2,8 @@ import { SLOT } from '../../flow/fields.ts';
 import type { Flow } from '../../flow/flow.ts';
 import type { Layout } from '../../flow/layout.ts';
 import type { Origin } from '../../flow/origin.ts';
-import { closeObject, interpretJson, type JsonKeys, jsonItem } from './ntopng-json.ts';
+import { agentItem } from './ntopng-agent.ts';
+import { closeObject, interpretJson, type JsonKeys, jsonItem, nestedItem } from './ntopng-json.ts';
 import { type FeedKey, freeName, NTOPNG } from './ntopng-keys.ts';
 import { type FeedPlan, planFeed } from './ntopng-plan.ts';
 import {
@@ -32,8 +33,8 @@ export interface NtopngFlowsOptions {
   readonly codeGeneration: boolean;
 }
 
-/** Why a record is no flow to ntopng. */
-export const LEFT_OUT_REASONS = ['record_type', 'no_counters', 'too_large'] as const;
+/** Why ntopng does not get a record: no flow, a flow without counters, one too long, something it has no message for. */
+export const LEFT_OUT_REASONS = ['record_type', 'no_counters', 'too_large', 'no_message'] as const;
 /** One of {@link LEFT_OUT_REASONS}. */
 export type LeftOutReason = (typeof LEFT_OUT_REASONS)[number];
 
@@ -83,7 +84,7 @@ export class NtopngFlows {
   /** Flows whose deltas are beyond what may be split: the rest of them is missing. */
   flowsClamped = 0;
   /** Records left out, by reason. */
-  readonly leftOut: Record<LeftOutReason, number> = { record_type: 0, no_counters: 0, too_large: 0 };
+  readonly leftOut: Record<LeftOutReason, number> = { record_type: 0, no_counters: 0, too_large: 0, no_message: 0 };
 
   private readonly options: NtopngFlowsOptions;
   private readonly drain: DrainBatch;
@@ -118,7 +119,7 @@ export class NtopngFlows {
   /** Takes one flow. */
   write(flow: Flow): void {
     const { layout } = flow;
-    if (layout !== this.layout) this.select(layout);
+    if (layout !== this.layout) this.select(layout, flow.origin);
     const writer = this.writer!;
     if (writer.leftOut !== undefined) {
       this.leftOut[writer.leftOut]++;
@@ -159,17 +160,13 @@ export class NtopngFlows {
     return sum;
   }
 
-  private select(layout: Layout): void {
+  private select(layout: Layout, { protocol }: Origin): void {
     this.layout = layout;
     let writer = this.writers.get(layout);
     if (writer === undefined) {
       const plan = planFeed(layout);
-      const leftOut =
-        layout.recordType !== 'flow'
-          ? 'record_type'
-          : plan.counterSlots.every((slot) => slot < 0)
-            ? 'no_counters'
-            : undefined;
+      const isAgentEvent = protocol === 'ntopng' && layout.recordType === 'event';
+      const leftOut = isAgentEvent ? undefined : reasonToLeaveOut(layout, plan);
       writer = { write: this.interpreted(plan), plan, records: 0, isCompiled: !this.isTlv, leftOut };
       this.writers.set(layout, writer);
     }
@@ -287,14 +284,16 @@ export class NtopngFlows {
 
   private attachments(batch: Batch, flow: Flow, start: number): number {
     let pos = start;
+    const isHeard = flow.origin.protocol === 'ntopng';
     for (const { ntop, iana, value } of flow.attachments) {
-      const key = freeName(ntop, iana);
+      const own = isHeard ? agentItem(ntop, value, this.isTlv) : undefined;
+      const key = own === undefined ? freeName(ntop, iana) : ntop;
       if (key === undefined) continue;
       if (this.isTlv) {
         if (pos + 0x2_0000 < batch.octets.length) pos = writePlain(batch.out, batch.octets, pos, itemHead(key), value);
         continue;
       }
-      const item = Buffer.from(jsonItem(key, value, this.options.keys), 'utf8');
+      const item = encoder.encode(own === undefined ? jsonItem(key, value, this.options.keys) : nestedItem(key, own));
       if (pos + item.length + 64 > batch.octets.length) continue;
       batch.octets.set(item, pos);
       pos += item.length;
@@ -335,6 +334,12 @@ export class NtopngFlows {
     this.prefix = octets;
     this.prefixWords = Uint32Array.from({ length: words }, (_, i) => view.getUint32(4 * i));
   }
+}
+
+/** Events of ntop's agents have no counters and are flows to ntopng; what Exporters report so is none. */
+function reasonToLeaveOut({ recordType }: Layout, { counterSlots }: FeedPlan): LeftOutReason | undefined {
+  if (recordType !== 'flow') return 'record_type';
+  return counterSlots.every((slot) => slot < 0) ? 'no_counters' : undefined;
 }
 
 /** Tells Exporters of one probe, and those of several probes, apart: 32 bits, never 0. */

@@ -115,6 +115,11 @@ export function jsonItem(key: FeedKey, value: PlainValue, keys: JsonKeys): strin
   return `,${JSON.stringify(jsonKey(key, keys))}:${plainJson(plain)}`;
 }
 
+/** `,"key":value` with what is nested kept so: for the few keys under which ntopng reads objects. */
+export function nestedItem(key: string, value: PlainValue): string {
+  return `,${JSON.stringify(key)}:${plainJson(value)}`;
+}
+
 /** Makes the items in `[start, end)` an object, and returns the position behind it. */
 export function closeObject(octets: Uint8Array, start: number, end: number): number {
   if (octets[start] !== COMMA) return start;

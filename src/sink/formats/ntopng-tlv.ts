@@ -254,7 +254,7 @@ function choiceItems({ key, texts }: FeedStep): ChoiceItems {
   });
   const stride = Math.ceil(Math.max(1, ...items.map(({ length }) => length)) / 8);
   const octets = new Uint8Array(8 * stride * items.length);
-  items.forEach((item, i) => octets.set(item, 8 * stride * i));
+  for (let i = 0; i < items.length; i++) octets.set(items[i]!, 8 * stride * i);
   const view = new DataView(octets.buffer);
   return {
     count: items.length,

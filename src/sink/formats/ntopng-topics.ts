@@ -2,6 +2,7 @@
 
 import { FIELDS, type FieldName } from '../../flow/fields.ts';
 import type { PlainRecord, PlainValue } from '../../flow/flow.ts';
+import { containerItem } from './ntopng-agent.ts';
 import { fieldKey, KNOWN_NAMES, NTOP_ENTERPRISE, NTOP_OFFSET } from './ntopng-keys.ts';
 import { plainJson } from './plain-json.ts';
 
@@ -168,10 +169,11 @@ export function templateMessage(): string {
 const DIRECTIONS = ['Unknown', 'Full', 'Half', 'In', 'Out'];
 const UNKNOWN_32 = 0xffff_ffff;
 
-/** Messages of topic `counter`: one for each interface of an sFlow counters sample. */
+/** Messages of topic `counter`: one for each interface of an sFlow counters sample, or the one that was heard as such. */
 export function counterMessages({ values, origin }: PlainRecord): string[] {
   const device = ipv4Number(origin.exporterAddress);
   if (device === undefined) return [];
+  if (origin.protocol === 'ntopng') return typeof values['ifIndex'] === 'number' ? [heardCounters(values, device)] : [];
   return listOf(values['if_counters']).flatMap((item) => {
     if (!isObject(item)) return [];
     const number = (name: string): number => {
@@ -207,8 +209,23 @@ export function counterMessages({ values, origin }: PlainRecord): string[] {
   });
 }
 
-/** The message of topic `option` for an options record that names an application, or undefined. */
-export function optionMessage({ ianaValues }: PlainRecord): string | undefined {
+/** Counters that came by a feed, or from an agent, which names containers. */
+function heardCounters(values: PlainRecord['values'], device: number): string {
+  const items = Object.entries(values).flatMap(([key, value]): [string, PlainValue][] => {
+    if (/CONTAINER$/.test(key)) return [[key, containerItem(value)]];
+    if (key === 'deviceIP' || typeof value === 'object') return [];
+    return [[key, key === 'ifSpeed' && Number(value) > UNKNOWN_32 ? UNKNOWN_32 : value]];
+  });
+  return plainJson({ deviceIP: device, ...Object.fromEntries(items) });
+}
+
+/** The message of topic `option` for an options record that names an application or was heard as such, or undefined. */
+export function optionMessage({ ianaValues, origin }: PlainRecord): string | undefined {
+  if (origin.protocol === 'ntopng') {
+    const { PEN, field, value, map } = ianaValues;
+    const isNamed = typeof PEN === 'number' && typeof field === 'number' && typeof value === 'number' && isObject(map);
+    return isNamed ? plainJson({ PEN, field, value, map }) : undefined;
+  }
   const id = ianaValues['applicationId'];
   const name = textOf(ianaValues['applicationName']) ?? textOf(ianaValues['applicationDescription']);
   const parts = typeof id === 'string' ? /^([0-9]+):([0-9]+)$/.exec(id) : null;
