@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { parseZmqEndpoint } from '../bytes/zmq-endpoint.ts';
 import { checkValue } from './check-value.ts';
 import { type Configuration, OPTION_NAMES, OPTIONS, type OptionName, type OptionSchema } from './configuration.ts';
 
@@ -64,6 +65,8 @@ export function loadConfiguration(sources: ConfigurationSources): LoadedConfigur
     if (problem !== undefined) problems.push(`${found?.label}: ${problem}`);
     values[camelCase(name)] = found === undefined ? option.default : found.value;
   }
+  const feed = problems.length === 0 ? feedProblem(values['zmq'], values['zmqConnect']) : undefined;
+  if (feed !== undefined) problems.push(`${given.get('zmq')?.label}: ${feed}`);
   if (problems.length > 0) throw new ConfigurationError(problems);
   return { configuration: values as unknown as Configuration, given: new Set(given.keys()) };
 }
@@ -92,6 +95,13 @@ function checkMeaning(name: OptionName, value: unknown): string | undefined {
     if (twice !== undefined) return `names ${twice} twice`;
   }
   return undefined;
+}
+
+/** Whoever calls needs to know where. */
+function feedProblem(endpoints: unknown, connects: unknown): string | undefined {
+  const binding = connects === true ? 'never' : 'without_c';
+  const wrong = (endpoints as readonly string[]).find((text) => parseZmqEndpoint(text, binding) === undefined);
+  return wrong === undefined ? undefined : `${wrong} is no place to call: it takes a host or address, and a port`;
 }
 
 function takeFile(path: string, given: Map<OptionName, Given>, problems: string[]): void {

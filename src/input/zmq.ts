@@ -1,17 +1,7 @@
 /** Subscriptions to ntop's ZeroMQ feeds. The native package is loaded for those who listen to one, and only here. */
 
 import type { Subscriber } from 'zeromq';
-
-/** A place to subscribe at. */
-export interface ZmqEndpoint {
-  /** As ZeroMQ wants it: `tcp://192.0.2.1:5556`. */
-  readonly url: string;
-  /** Host and port of it; `*` for any address. */
-  readonly host: string;
-  readonly port: number;
-  /** Whether publishers call, rather than being called. */
-  readonly isBound: boolean;
-}
+import { type ZmqEndpoint, zmqOpenError } from '../bytes/zmq-endpoint.ts';
 
 /** Keys in Z85 for the encryption of a subscription (CURVE, ZeroMQ RFC 26). */
 export type ZmqEncryption =
@@ -49,16 +39,6 @@ const MESSAGES_PER_TURN = 64;
 /** Longest the end waits for messages to be taken that are here already, and how long none of them is the end. */
 const DRAIN_MS = 3000;
 const IDLE_MS = 100;
-
-/** Reads `tcp://HOST:PORT`, with a `c` behind it where publishers call; `zmq://` means the same. Undefined for anything else. */
-export function parseZmqEndpoint(text: string): ZmqEndpoint | undefined {
-  const parts = /^(?:tcp|zmq):\/\/(\[[0-9A-Fa-f:.]+\]|[^:/[\]\s]+):([0-9]{1,5})(c?)$/.exec(text);
-  if (parts === null) return undefined;
-  const [, host = '', port = '', suffix = ''] = parts;
-  const isBound = suffix === 'c';
-  if (Number(port) > 65_535 || (!isBound && (Number(port) === 0 || host === '*'))) return undefined;
-  return { url: `tcp://${host}:${Number(port)}`, host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port), isBound };
-}
 
 /** One subscription. */
 export class ZmqInput {
@@ -116,7 +96,7 @@ export class ZmqInput {
       return input;
     } catch (error) {
       socket.close();
-      throw openError(error as NodeJS.ErrnoException, endpoint);
+      throw zmqOpenError(error as NodeJS.ErrnoException, endpoint);
     }
   }
 
@@ -197,17 +177,4 @@ export class ZmqInput {
       ),
     );
   }
-}
-
-function openError(error: NodeJS.ErrnoException, { url, isBound }: ZmqEndpoint): Error {
-  const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: 'address already in use',
-    EADDRNOTAVAIL: 'no such address on this machine',
-    EACCES: 'permission denied',
-    ENODEV: 'no such address on this machine',
-    EINVAL: 'no endpoint of ZeroMQ',
-    ERR_MODULE_NOT_FOUND: 'the package zeromq is not installed (npm install zeromq)',
-  };
-  const reason = reasons[error.code ?? ''] ?? error.message;
-  return new Error(`cannot ${isBound ? 'listen on' : 'connect to'} ${url}: ${reason}`, { cause: error });
 }

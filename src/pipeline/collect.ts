@@ -437,7 +437,7 @@ export class Collector implements RunningCollect {
 export async function openStatusServer(
   status: string,
   pages: ReadonlyMap<string, StatusPage>,
-  { isStatusAsked, log }: CollectOptions,
+  { isStatusAsked, log }: Pick<CollectOptions, 'isStatusAsked' | 'log'>,
 ): Promise<StatusServer | undefined> {
   if (status === 'off') return undefined;
   const { address, port } = parseHostPort(status);

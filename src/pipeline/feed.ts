@@ -2,12 +2,12 @@
 
 import { readFileSync } from 'node:fs';
 import { parseCurveKey } from '../bytes/z85.ts';
+import { parseZmqEndpoint } from '../bytes/zmq-endpoint.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { FlowJson } from '../sink/formats/flow-json.ts';
 import type { HeaderVersion } from '../sink/formats/ntopng-header.ts';
 import type { FeedStatus } from '../sink/formats/ntopng-topics.ts';
 import { ZmqSink } from '../sink/zmq.ts';
-import { parseZmqEndpoint } from '../sink/zmq-endpoint.ts';
 import type { ZmqEvent, ZmqPublisherOptions } from '../sink/zmq-publisher.ts';
 import { lineFormat } from './line-format.ts';
 
@@ -29,7 +29,7 @@ export async function openFeed(configuration: Configuration, options: FeedOption
   const format = lineFormat(configuration);
   return ZmqSink.open({
     ...options,
-    endpoints: zmq.map((text) => parseZmqEndpoint(text, zmqConnect)),
+    endpoints: zmq.flatMap((text) => parseZmqEndpoint(text, zmqConnect ? 'never' : 'without_c') ?? []),
     isBalanced: configuration.zmqBalance,
     payload: configuration.zmqPayload,
     format: configuration.zmqFormat,

@@ -2,12 +2,14 @@
 
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { parseZmqEndpoint, type ZmqEndpoint } from '../bytes/zmq-endpoint.ts';
 import type { Configuration } from '../config/configuration.ts';
-import { parseZmqEndpoint, type ZmqEndpoint, ZmqInput, type ZmqInputEvent } from '../input/zmq.ts';
-import { StatusServer } from '../metrics/status.ts';
+import { ZmqInput, type ZmqInputEvent } from '../input/zmq.ts';
+import type { StatusServer } from '../metrics/status.ts';
 import type { FeedStatus } from '../sink/formats/ntopng-topics.ts';
 import type { NdjsonEvent } from '../sink/ndjson.ts';
 import type { ZmqEvent } from '../sink/zmq-publisher.ts';
+import { openStatusServer } from './collect.ts';
 import { listenEncryption } from './listen-encryption.ts';
 import { listenPages, type SubscriptionStatus } from './listen-pages.ts';
 import type { ListenEndpoint } from './listen-sources.ts';
@@ -65,8 +67,11 @@ export interface RunningListen {
 /** Endpoints that are none: what is wrong with them, a line each. */
 export function endpointProblems(endpoints: readonly string[]): string[] {
   return endpoints
-    .filter((text) => parseZmqEndpoint(text) === undefined)
-    .map((text) => `listen: must be tcp://HOST:PORT or tcp://ADDRESS:PORTc, not ${JSON.stringify(text.slice(0, 80))}`);
+    .filter((text) => parseZmqEndpoint(text, 'with_c') === undefined)
+    .map(
+      (text) =>
+        `listen: must be tcp://HOST:PORT, tcp://ADDRESS:PORTc or ipc://PATH, not ${JSON.stringify(text.slice(0, 80))}`,
+    );
 }
 
 /** Starts listening to `endpoints`. Rejects with one clear error, and leaves nothing open, where something cannot be opened. */
@@ -77,7 +82,7 @@ export async function startListen(
 ): Promise<RunningListen> {
   const listener = new FeedListener(configuration, options);
   try {
-    await listener.start(endpoints.flatMap((text) => parseZmqEndpoint(text) ?? []));
+    await listener.start(endpoints.flatMap((text) => parseZmqEndpoint(text, 'with_c') ?? []));
   } catch (error) {
     await listener.release();
     throw error;
@@ -144,7 +149,7 @@ class FeedListener implements RunningListen {
     for (const endpoint of endpoints) {
       const from: ListenEndpoint = {
         url: endpoint.url,
-        address: endpoint.isBound ? NO_ADDRESS : await addressOf(endpoint.host),
+        address: endpoint.isBound ? NO_ADDRESS : await addressOf(endpoint.host || NO_ADDRESS),
         port: endpoint.port,
       };
       this.#inputs.push(
@@ -293,19 +298,7 @@ class FeedListener implements RunningListen {
   }
 
   async #openStatus(): Promise<void> {
-    const { status } = this.#configuration;
-    if (status === 'off') return;
-    const { address, port } = parseHostPort(status);
-    try {
-      this.#statusServer = await StatusServer.open({ host: address, port, pages: listenPages(this) });
-    } catch (error) {
-      if (this.#options.isStatusAsked) throw error;
-      this.#log.write(
-        'warning',
-        'status_off',
-        `${(error as Error).message}; going on without the status page (--status HOST:PORT moves it)`,
-      );
-    }
+    this.#statusServer = await openStatusServer(this.#configuration.status, listenPages(this), this.#options);
   }
 
   #tick(): void {

@@ -4,8 +4,8 @@
  */
 
 import type { XPublisher } from 'zeromq';
+import { type ZmqEndpoint, zmqOpenError } from '../bytes/zmq-endpoint.ts';
 import { numberHeader } from './formats/ntopng-header.ts';
-import type { ZmqEndpoint } from './zmq-endpoint.ts';
 
 /** Why a message did not go out. */
 export const ZMQ_DROP_REASONS = ['no_subscriber', 'high_water_mark', 'undelivered', 'send_failed'] as const;
@@ -149,9 +149,9 @@ export class ZmqPublisher {
       tcpKeepaliveIdle: KEEPALIVE.idle,
       tcpKeepaliveCount: KEEPALIVE.count,
       tcpKeepaliveInterval: KEEPALIVE.interval,
-      ipv6: options.endpoint.address.includes('['),
+      ipv6: options.endpoint.url.includes('['),
     });
-    const { address, isBound } = options.endpoint;
+    const { url, isBound } = options.endpoint;
     try {
       if (options.curveServerKey !== undefined) {
         // The collector takes any client: these keys live as long as the socket.
@@ -162,23 +162,23 @@ export class ZmqPublisher {
       }
       const publisher = new ZmqPublisher(options, socket);
       if (isBound) {
-        await socket.bind(address);
-        publisher.endpoint = socket.lastEndpoint ?? address;
+        await socket.bind(url);
+        publisher.endpoint = socket.lastEndpoint ?? url;
       } else {
-        socket.connect(address);
+        socket.connect(url);
       }
       void publisher.#watchSubscriptions();
       return publisher;
     } catch (error) {
       socket.close();
-      throw openError(error as NodeJS.ErrnoException, options.endpoint);
+      throw zmqOpenError(error as NodeJS.ErrnoException, options.endpoint);
     }
   }
 
   private constructor(options: ZmqPublisherOptions, socket: XPublisher) {
     this.#options = options;
     this.#socket = socket;
-    this.endpoint = options.endpoint.address;
+    this.endpoint = options.endpoint.url;
     this.#watchConnection();
   }
 
@@ -561,16 +561,4 @@ function handshakeReason(code: string, { curveServerKey }: ZmqPublisherOptions):
   if (curveServerKey !== undefined)
     return `the encryption keys do not match, or the other end does not encrypt (${code || 'no detail'})`;
   return `the other end may want encryption, or is no ZeroMQ subscriber (${code || 'no detail'})`;
-}
-
-function openError(error: NodeJS.ErrnoException, { address, isBound }: ZmqEndpoint): Error {
-  const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: 'address already in use',
-    EADDRNOTAVAIL: 'no such address on this machine',
-    EACCES: 'permission denied',
-    ENODEV: 'no such address on this machine',
-    EINVAL: 'no endpoint of ZeroMQ',
-  };
-  const reason = reasons[error.code ?? ''] ?? error.message;
-  return new Error(`cannot ${isBound ? 'bind' : 'connect to'} ${address}: ${reason}`, { cause: error });
 }

@@ -2,6 +2,7 @@
 
 import { hostname, networkInterfaces, release, type } from 'node:os';
 import { deflateSync } from 'node:zlib';
+import type { ZmqEndpoint } from '../bytes/zmq-endpoint.ts';
 import type { Flow, PlainRecord, PlainValue } from '../flow/flow.ts';
 import {
   flowHash,
@@ -26,7 +27,6 @@ import {
 import { plainJson } from './formats/plain-json.ts';
 import type { LineFormat, MakeLineFormat } from './ndjson.ts';
 import type { Sink } from './sink.ts';
-import type { ZmqEndpoint } from './zmq-endpoint.ts';
 import { type ZmqEvent, ZmqPublisher, type ZmqPublisherOptions } from './zmq-publisher.ts';
 
 /** What a feed is and where it goes. */
@@ -112,7 +112,7 @@ export class ZmqSink implements Sink {
     this.#options = options;
     this.publishers = publishers;
     const sourceId =
-      options.sourceId || hashText(`${hostname()} ${options.endpoints.map(({ address }) => address).join(' ')}`) || 1;
+      options.sourceId || hashText(`${hostname()} ${options.endpoints.map(({ url }) => url).join(' ')}`) || 1;
     this.#probe = {
       version: `flowrelay ${options.version}`,
       hostName: hostname(),

@@ -106,6 +106,18 @@ describe('loadConfiguration', () => {
     expect(problems({ flags: { listen } })).toEqual([`--listen: ${problem}`]);
   });
 
+  it.each([
+    [{ zmq: 'tcp://*:5556c' }, 'tcp://*:5556c is no place to call: it takes a host or address, and a port'],
+    [
+      { zmq: 'tcp://h:0', 'zmq-connect': true },
+      'tcp://h:0 is no place to call: it takes a host or address, and a port',
+    ],
+    [{ zmq: 'tcp://h:65536' }, 'has no port up to 65535: tcp://h:65536'],
+    [{ zmq: 'udp://h:1' }, 'must be tcp://ADDRESS:PORT, tcp://ADDRESS:PORTc or ipc://PATH, not "udp://h:1"'],
+  ])('refuses a feed at %o', (flags, problem) => {
+    expect(problems({ flags })).toEqual([`--zmq: ${problem}`]);
+  });
+
   it('refuses files that are missing, no JSON, or no object', () => {
     expect(problems({ file: '/nonexistent/relay.json' })).toEqual(['/nonexistent/relay.json: cannot be read (ENOENT)']);
     expect(problems({ file: file('{"names":') })[0]).toMatch(/relay\.json: is no JSON: /);

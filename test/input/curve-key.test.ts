@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseCurveKey } from '../../src/bytes/z85.ts';
 import { newSecretKey, publicKeyOf } from '../../src/input/curve-key.ts';
-import { parseZmqEndpoint } from '../../src/input/zmq.ts';
 
 describe('CURVE keys', () => {
   // The client's pair of ZeroMQ's own documentation (zmq_curve).
@@ -27,22 +26,5 @@ describe('CURVE keys', () => {
 
   it.each(['', 'x', '%'.repeat(41), '#'.repeat(40), '"'.repeat(40), 'g'.repeat(64)])('refuses %s', (text) => {
     expect(parseCurveKey(text)).toBeUndefined();
-  });
-});
-
-describe('endpoints to listen to', () => {
-  it.each([
-    ['tcp://192.0.2.1:5556', { url: 'tcp://192.0.2.1:5556', host: '192.0.2.1', port: 5556, isBound: false }],
-    ['zmq://host.example:5556', { url: 'tcp://host.example:5556', host: 'host.example', port: 5556, isBound: false }],
-    ['tcp://*:5556c', { url: 'tcp://*:5556', host: '*', port: 5556, isBound: true }],
-    ['tcp://[::1]:1c', { url: 'tcp://[::1]:1', host: '::1', port: 1, isBound: true }],
-    ['tcp://*:5556', undefined],
-    ['tcp://h:0', undefined],
-    ['tcp://h:65536', undefined],
-    ['udp://h:1', undefined],
-    ['tcp://h', undefined],
-    ['h:1', undefined],
-  ])('%s', (text, expected) => {
-    expect(parseZmqEndpoint(text)).toEqual(expected);
   });
 });

@@ -275,6 +275,36 @@ describe('listen', () => {
     );
   });
 
+  it('feeds on what it hears', async () => {
+    const program = await listen('tcp://127.0.0.1:0c', '--zmq', 'tcp://127.0.0.1:0', '--zmq-format', 'json');
+    const started = program.log.find(({ event }) => event === 'started') as LogLine;
+    const next = await listen(...(started['zmq'] as string[]));
+    await program.until(() => program.log.some(({ event }) => event === 'zmq_subscriber_present'), 'the next one');
+    const { socket, ready } = await publisher('connect', boundUrl(program));
+    await ready;
+    const process = { PID: 5, UID: 6, PROCESS_PATH: '/usr/bin/web' };
+    const event = { IPV4_LOCAL_ADDR: '10.0.0.1', EXPORTER_IPV4_ADDRESS: '10.0.0.1', LOCAL_PROCESS: process };
+    const counters = { ifIndex: 3, ifInOctets: 4, EXPORTER_IPV4_ADDRESS: '10.0.0.1' };
+    await socket.send([header1({ version: 2, sourceId: 1, messageId: 1 }), JSON.stringify(event)]);
+    await socket.send([header1({ topic: 'counter', version: 2, sourceId: 1, messageId: 2 }), JSON.stringify(counters)]);
+    await socket.send([header1({ topic: 'counter', version: 2, sourceId: 1, messageId: 3 }), '{"ifName":"eth0"}']);
+    await socket.send([header1({ sourceId: 1, messageId: 4 }), flow(7)]);
+    await next.until(() => next.lines.length === 3, 'three lines');
+    const lines = next.lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.find((line) => line['RECORD_TYPE'] === 'event')).toMatchObject({
+      EXPORTER_IPV4_ADDRESS: '10.0.0.1',
+      IPV4_SRC_ADDR: '10.0.0.1',
+      LOCAL_PROCESS: process,
+      SRC_PROC_PID: 5,
+      SRC_PROC_NAME: '/usr/bin/web',
+    });
+    expect(lines.find((line) => line['RECORD_TYPE'] === 'counters')).toMatchObject({
+      deviceIP: '10.0.0.1',
+      ifInOctets: 4,
+    });
+    expect(lines.find((line) => line['RECORD_TYPE'] === 'flow')).toMatchObject({ IN_BYTES: 7 });
+  });
+
   it.each([
     [2, ['udp://127.0.0.1:1'], /must be tcp/],
     [2, ['tcp://127.0.0.1:1', '--zmq-encryption-key-priv', 'short'], /--zmq-encryption-key-priv: must be a key/],

@@ -100,7 +100,7 @@ describe('convert to ZeroMQ', () => {
     const run = await runProgram(['convert', CAPTURE, '--zmq', `tcp://127.0.0.1:${port}`]);
     server.close();
     expect(run.code).toBe(1);
-    expect(run.stderr).toContain(`cannot bind tcp://127.0.0.1:${port}: address already in use`);
+    expect(run.stderr).toContain(`cannot listen on tcp://127.0.0.1:${port}: address already in use`);
   });
 });
 

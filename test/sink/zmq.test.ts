@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { curveKeyPair, Subscriber } from 'zeromq';
+import type { ZmqEndpoint } from '../../src/bytes/zmq-endpoint.ts';
 import { SLOT } from '../../src/flow/fields.ts';
 import { FlowJson } from '../../src/sink/formats/flow-json.ts';
 import { ZmqSink, type ZmqSinkOptions } from '../../src/sink/zmq.ts';
@@ -15,10 +16,14 @@ afterEach(async () => {
 
 const events: ZmqEvent[] = [];
 
+function at(url: string, isBound: boolean): ZmqEndpoint {
+  return { url, host: '127.0.0.1', port: 0, isBound };
+}
+
 async function sinkAt(endpoints: readonly string[], options: Partial<ZmqSinkOptions> = {}): Promise<ZmqSink> {
   events.length = 0;
   const sink = await ZmqSink.open({
-    endpoints: endpoints.map((address) => ({ address, isBound: true })),
+    endpoints: endpoints.map((url) => at(url, true)),
     isBalanced: false,
     payload: 'ntopng',
     format: 'tlv',
@@ -298,7 +303,7 @@ describe('a ZeroMQ feed', () => {
   it('calls a collector that binds, and waits for its return', async () => {
     const first = new Taker();
     const address = await first.bind('tcp://127.0.0.1:0');
-    const sink = await sinkAt([], { endpoints: [{ address, isBound: false }] });
+    const sink = await sinkAt([], { endpoints: [at(address, false)] });
     const [publisher] = sink.publishers;
     await until(() => publisher!.hasSubscriber, 'the collector');
     write(sink, 100);
@@ -382,7 +387,7 @@ describe('a ZeroMQ feed', () => {
     const server = { curveServer: true, curvePublicKey: publicKey, curveSecretKey: secretKey };
     const bound = new Taker(server);
     const address = await bound.bind('tcp://127.0.0.1:0');
-    const calling = await sinkAt([], { endpoints: [{ address, isBound: false }], curveServerKey: publicKey });
+    const calling = await sinkAt([], { endpoints: [at(address, false)], curveServerKey: publicKey });
     await until(() => calling.publishers[0]!.hasSubscriber, 'the collector that binds');
     write(calling, 100);
     await calling.flush();
@@ -400,7 +405,7 @@ describe('a ZeroMQ feed', () => {
     const bound = new Taker({ curveServer: true, curvePublicKey: right.publicKey, curveSecretKey: right.secretKey });
     const address = await bound.bind('tcp://127.0.0.1:0');
     const sink = await sinkAt([], {
-      endpoints: [{ address, isBound: false }],
+      endpoints: [at(address, false)],
       curveServerKey: curveKeyPair().publicKey,
     });
     await until(() => sink.publishers[0]!.handshakesRefused > 0, 'a refusal');
@@ -416,9 +421,11 @@ describe('a ZeroMQ feed', () => {
   it('does not open where a port is in use, and leaves nothing open', async () => {
     const first = await sinkAt(['tcp://127.0.0.1:0']);
     const taken = first.publishers[0]!.endpoint;
-    await expect(sinkAt(['tcp://127.0.0.1:0', taken])).rejects.toThrow(`cannot bind ${taken}: address already in use`);
+    await expect(sinkAt(['tcp://127.0.0.1:0', taken])).rejects.toThrow(
+      `cannot listen on ${taken}: address already in use`,
+    );
     await expect(sinkAt(['tcp://no.such.host.invalid:1'])).rejects.toThrow(
-      /^cannot bind tcp:\/\/no.such.host.invalid:1: /,
+      /^cannot listen on tcp:\/\/no.such.host.invalid:1: /,
     );
   });
 });
