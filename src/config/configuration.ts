@@ -74,6 +74,8 @@ export interface Configuration {
   readonly zmqHeader: '1' | '2' | '3';
   /** Whether payloads for ntopng are compressed where their header can say so. */
   readonly zmqCompress: boolean;
+  /** Whether each subscriber is said hello to. */
+  readonly zmqHello: boolean;
   /** Octets of flows in one message. */
   readonly zmqBatch: number;
   /** Public key of the collector in Z85 or hexadecimal, or `@` and a file that holds it; `''` for no encryption. */
@@ -409,6 +411,13 @@ export const OPTIONS = {
     type: 'boolean',
     default: false,
     description: 'Compress messages for ntopng; flows as tlv only with header 3',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'zmq-hello': {
+    type: 'boolean',
+    default: false,
+    description: 'Say hello to each subscriber, on which ntopng sends its rules again',
     commands: SINKS,
     isReloadable: false,
   },

@@ -36,6 +36,7 @@ export async function openFeed(configuration: Configuration, options: FeedOption
     keys: configuration.zmqKeys,
     headerVersion: Number(configuration.zmqHeader) as HeaderVersion,
     isCompressed: configuration.zmqCompress,
+    saysHello: configuration.zmqHello,
     batchOctets: configuration.zmqBatch,
     highWaterMark: configuration.zmqHighWaterMark,
     curveServerKey: curveKey(zmqEncryptionKey),

@@ -245,7 +245,8 @@ export class ZmqPublisher {
 
   /**
    * Sends what waits, waits a while for it to leave, counts what did not, and closes. `last` makes an empty message of topic
-   * flow, by which that is found out; without it the last messages count as sent, and ZeroMQ gets its time for them.
+   * flow, by which that is found out. Without it the last messages count as sent, and ZeroMQ gets its time for them, unless a
+   * subscriber has taken none all the while.
    */
   async close(last: (() => { header: Uint8Array | string; payload: Uint8Array }) | undefined): Promise<void> {
     if (this.#isClosing) return;
@@ -261,14 +262,17 @@ export class ZmqPublisher {
     this.#isClosed = true;
     clearTimeout(this.#retry);
     clearTimeout(this.#absence);
+    const isStalled = this.#isPresent && this.#queue.length > 0;
     for (const message of this.#queue) this.#drop(message, this.#isPresent ? 'high_water_mark' : 'no_subscriber');
     this.#queue.length = 0;
     this.#queueOctets = 0;
     this.#wake();
-    if (last === undefined)
-      this.#socket.linger = this.sent.messages === 0 ? 0 : Math.max(endMs - Date.now(), LINGER_MS);
     // What is counted as undelivered is not to arrive after all.
-    else this.#socket.linger = (await this.#hasLeft(last, endMs)) ? LINGER_MS : 0;
+    if (last !== undefined) this.#socket.linger = (await this.#hasLeft(last, endMs)) ? LINGER_MS : 0;
+    else if (isStalled) {
+      this.#countUndelivered(ZEROMQ_MESSAGES);
+      this.#socket.linger = 0;
+    } else this.#socket.linger = this.sent.messages === 0 ? 0 : Math.max(endMs - Date.now(), LINGER_MS);
     this.#tellDropsEnded();
     this.#socket.close();
   }

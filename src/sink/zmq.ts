@@ -20,6 +20,7 @@ import {
   eventMessage,
   type FeedProbe,
   type FeedStatus,
+  helloMessage,
   interfaceName,
   optionMessage,
   templateMessage,
@@ -39,6 +40,8 @@ export interface ZmqSinkOptions
   readonly payload: 'ntopng' | 'ndjson';
   readonly headerVersion: HeaderVersion;
   readonly isCompressed: boolean;
+  /** Whether each subscriber is sent a message of topic `hello`, on which ntopng sends its rules anew. */
+  readonly saysHello: boolean;
   /** Which probe this is to ntopng; 0 for a number made of the host's name and the endpoints. */
   readonly sourceId: number;
   /** Version of the program. */
@@ -193,7 +196,8 @@ export class ZmqSink implements Sink {
     // Its subscriptions come one by one.
     this.#greeting = setTimeout(() => {
       this.#greeting = undefined;
-      this.#sendNames();
+        if (this.#options.saysHello) this.#sendJson('hello', helloMessage(this.#probe));
+        this.#sendNames();
       this.#sendEvent();
     }, GREET_MS);
   }

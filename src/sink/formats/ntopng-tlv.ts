@@ -151,42 +151,6 @@ function endText(out: DataView, pos: number, end: number): number {
   return end;
 }
 
-function writeIPv4Item(
-  out: DataView,
-  octets: Uint8Array,
-  start: number,
-  head: Uint8Array,
-  words: Uint32Array,
-  slot: number,
-): number {
-  const pos = writeHead(octets, start, head, TYPE.text);
-  return endText(out, pos, writeIPv4Word(out, pos + 2, words, slot));
-}
-
-function writeIPv6Item(
-  out: DataView,
-  octets: Uint8Array,
-  start: number,
-  head: Uint8Array,
-  view: DataView,
-  at: number,
-): number {
-  const pos = writeHead(octets, start, head, TYPE.text);
-  return endText(out, pos, writeIPv6(out, pos + 2, view, at));
-}
-
-function writeMacItem(
-  out: DataView,
-  octets: Uint8Array,
-  start: number,
-  head: Uint8Array,
-  view: DataView,
-  at: number,
-): number {
-  const pos = writeHead(octets, start, head, TYPE.text);
-  return endText(out, pos, writeMac(out, pos + 2, view, at));
-}
-
 /** Text without the NULs behind it; nothing at all where none is left. */
 function writeTextItem(
   out: DataView,
@@ -400,9 +364,10 @@ export function arrayValue(flow: Flow, { items }: FeedStep): Parameters<typeof p
 /** Goes through the steps one by one: for layouts with few records, and where code generation is switched off. */
 export function interpretTlv(steps: readonly FeedStep[], samplingSlot: number): WriteItems {
   const heads = steps.map(({ key }) => itemHead(key));
-  return (out, octets, start, flow, counters, version) => {
+  return (out, octets, begin, flow, counters, version) => {
     const { words, times, names, bytes, view } = flow;
-    let pos = start;
+    let pos = begin;
+    let start = 0;
     for (let i = 0; i < steps.length; i++) {
       const step = steps[i]!;
       const head = heads[i]!;
@@ -432,13 +397,16 @@ export function interpretTlv(steps: readonly FeedStep[], samplingSlot: number): 
           pos = writeIPv4Number(out, octets, pos, head, words, slot);
           break;
         case 'ipv4':
-          pos = writeIPv4Item(out, octets, pos, head, words, slot);
+          start = writeHead(octets, pos, head, TYPE.text);
+          pos = endText(out, start, writeIPv4Word(out, start + 2, words, slot));
           break;
         case 'ipv6':
-          pos = writeIPv6Item(out, octets, pos, head, view, words[slot]!);
+          start = writeHead(octets, pos, head, TYPE.text);
+          pos = endText(out, start, writeIPv6(out, start + 2, view, words[slot]!));
           break;
         case 'mac':
-          pos = writeMacItem(out, octets, pos, head, view, words[slot]!);
+          start = writeHead(octets, pos, head, TYPE.text);
+          pos = endText(out, start, writeMac(out, start + 2, view, words[slot]!));
           break;
         case 'text':
           pos = writeTextItem(out, octets, pos, head, bytes, words[slot]!, words[slot + 1]!, false);

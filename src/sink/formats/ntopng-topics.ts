@@ -126,6 +126,11 @@ export function eventMessage(
   });
 }
 
+/** The message of topic `hello`, whose content ntopng does not look at. */
+export function helloMessage({ version, hostName, sourceId }: FeedProbe): string {
+  return plainJson({ version, name: hostName, unique_source_id: sourceId });
+}
+
 /** Elements ntopng reads but knows by no name until it is told: number, name, octets. */
 const NAMES_TO_TELL: readonly (readonly [id: number, name: string])[] = [
   [78, 'CLIENT_TCP_FLAGS'],
