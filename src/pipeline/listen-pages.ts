@@ -6,7 +6,7 @@ import { jsonBody, type StatusPage } from '../metrics/status.ts';
 import type { ListenSource } from './listen-sources.ts';
 import type { Listening } from './listening.ts';
 import type { Output } from './output.ts';
-import { publisherStatus } from './status-pages.ts';
+import { feedMetrics, feedStatusOf } from './status-pages.ts';
 
 /** A subscription as the pages show it. */
 export interface SubscriptionStatus {
@@ -39,7 +39,10 @@ const COUNTER_METRICS: Readonly<Record<CounterName, readonly [name: string, help
   statusMessages: ['probe_status_messages_total', 'Messages in which a probe tells of itself.'],
   templateMessages: ['template_messages_total', 'Messages that give names to elements.'],
   interfaceNameMessages: ['interface_name_messages_total', 'Messages that give names to interfaces.'],
-  listeningPortsMessages: ['listening_ports_messages_total', 'Messages on ports that hosts listen on; not used.'],
+  listeningPortsMessages: [
+    'listening_ports_messages_total',
+    'Messages on ports that hosts listen on; passed on to a feed alone.',
+  ],
   otherMessages: ['other_messages_total', 'Messages of topics that hold nothing to take.'],
   messagesLost: ['messages_lost_total', 'Messages missing by their numbers.'],
   messagesRepeated: ['messages_repeated_total', 'Messages that came again.'],
@@ -89,6 +92,7 @@ function metricsOf({ listening, output }: ListenView): Metric[] {
       samples: output.sinks.map((sink) => ({ labels: { sink: sink.path }, value: sink[property] })),
     });
   }
+  if (output.feed !== undefined) metrics.push(...feedMetrics(output.feed));
   return metrics;
 }
 
@@ -108,7 +112,7 @@ function healthOf(view: ListenView): unknown {
       linesDropped,
       linesQueued,
     })),
-    ...(output.feed !== undefined && { zmq: output.feed.publishers.map(publisherStatus) }),
+    ...(output.feed !== undefined && { zmq: feedStatusOf(output.feed) }),
     internalErrors: listening.internalErrors,
   };
 }

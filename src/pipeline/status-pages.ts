@@ -117,7 +117,8 @@ export function publisherStatus(publisher: ZmqPublisher) {
   };
 }
 
-function feedStatusOf({ flows, publishers }: ZmqSink) {
+/** A feed as `/health` shows it. */
+export function feedStatusOf({ flows, publishers }: ZmqSink) {
   return {
     ...(flows !== undefined && {
       flowsMade: flows.flows,
@@ -368,7 +369,8 @@ function sinkMetrics(sinks: readonly NdjsonSink[]): Metric[] {
   ];
 }
 
-function feedMetrics({ flows, publishers }: ZmqSink): Metric[] {
+/** A feed's counters. */
+export function feedMetrics({ flows, publishers }: ZmqSink): Metric[] {
   const samplesOf = (value: (publisher: ZmqPublisher) => number): MetricSample[] =>
     publishers.map((publisher) => ({ labels: { endpoint: publisher.endpoint }, value: value(publisher) }));
   const dropsOf = (value: 'messages' | 'flows'): MetricSample[] =>

@@ -303,6 +303,11 @@ describe('listen', () => {
       ifInOctets: 4,
     });
     expect(lines.find((line) => line['RECORD_TYPE'] === 'flow')).toMatchObject({ IN_BYTES: 7 });
+    const metrics = await (await fetch(`http://${program.status}/metrics`)).text();
+    expect(metrics).toMatch(/flowrelay_zmq_flows_sent_total\{endpoint="[^"]+"\} 2/);
+    // Counters without an interface.
+    expect(metrics).toContain('flowrelay_zmq_records_left_out_total{reason="no_message"} 1');
+    expect(await (await fetch(`http://${program.status}/health`)).json()).toMatchObject({ zmq: { flowsMade: 2 } });
   });
 
   it.each([
