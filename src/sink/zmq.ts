@@ -196,8 +196,8 @@ export class ZmqSink implements Sink {
     // Its subscriptions come one by one.
     this.#greeting = setTimeout(() => {
       this.#greeting = undefined;
-        if (this.#options.saysHello) this.#sendJson('hello', helloMessage(this.#probe));
-        this.#sendNames();
+      if (this.#options.saysHello) this.#sendJson('hello', helloMessage(this.#probe));
+      this.#sendNames();
       this.#sendEvent();
     }, GREET_MS);
   }

@@ -199,19 +199,21 @@ function benchStep(): void {
   flow.origin.exporterAddress = '192.0.2.1';
   flow.layout = new Layout(
     'flow',
-    ([
-      'sourceIPv4',
-      'destinationIPv4',
-      'sourcePort',
-      'destinationPort',
-      'protocol',
-      'octets',
-      'packets',
-      'tos',
-      'startMs',
-      'endMs',
-      'l7ProtocolName',
-    ] as const).map((name) => fieldEntry(name)),
+    (
+      [
+        'sourceIPv4',
+        'destinationIPv4',
+        'sourcePort',
+        'destinationPort',
+        'protocol',
+        'octets',
+        'packets',
+        'tos',
+        'startMs',
+        'endMs',
+        'l7ProtocolName',
+      ] as const
+    ).map((name) => fieldEntry(name)),
   );
   const names = ['TLS', 'DNS', 'HTTP', 'SSH'].map((name) => Buffer.from(name));
   let points = 0;
