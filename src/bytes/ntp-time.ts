@@ -42,3 +42,14 @@ export function ntpToUnixUnits(high: number, low: number, perSecond: bigint, exp
   const seconds = BigInt(high) - BigInt(NTP_TO_UNIX_SECONDS) + (ms === ntpMs ? 0n : BigInt(ERA_SECONDS));
   return seconds * perSecond + ((BigInt(low) * perSecond + HALF) >> 32n);
 }
+
+/**
+ * Unix milliseconds as NTP seconds and fraction of 2^-32 s (RFC 7011 section 6.1.10), into `into[0]` and `into[1]`. The fraction is
+ * rounded up, so that whoever cuts off gets the same millisecond.
+ */
+export function unixToNtp(timeMs: number, into: Uint32Array): void {
+  const wholeMs = Math.floor(timeMs);
+  const seconds = Math.floor(wholeMs / 1000);
+  into[0] = (seconds + NTP_TO_UNIX_SECONDS) % ERA_SECONDS;
+  into[1] = Math.ceil(((wholeMs - seconds * 1000) / 1000) * ERA_SECONDS);
+}

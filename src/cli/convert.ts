@@ -50,8 +50,8 @@ function isTerminal(descriptor: 1 | 2): boolean {
   return (descriptor === 1 ? process.stdout : process.stderr).isTTY === true;
 }
 
-function writesToTerminal({ json, zmq }: Configuration): boolean {
-  return (json.length === 0 && zmq.length === 0) || json.includes('-');
+function writesToTerminal({ json, zmq, export: destinations }: Configuration): boolean {
+  return (json.length === 0 && zmq.length === 0 && destinations.length === 0) || json.includes('-');
 }
 
 function summaryLine(summary: ConvertSummary): string {
@@ -65,10 +65,16 @@ function summaryLine(summary: ConvertSummary): string {
     `${counters.countersRecords} counters records`,
     `${summary.linesWritten} lines`,
   ];
-  const { feed } = summary;
+  const { feed, exported } = summary;
   if (feed !== undefined) {
     parts.push(`${feed.flowsSent} flows sent in ${feed.messagesSent} messages`);
     for (const [reason, flows] of feed.flowsDropped) parts.push(`${flows} flows not sent: ${reason}`);
+  }
+  if (exported !== undefined) {
+    parts.push(`${exported.flowsSent} flows exported in ${exported.messagesSent} messages`);
+    for (const [reason, records] of exported.leftOut) parts.push(`${records} records not exported: ${reason}`);
+    for (const [reason, flows] of exported.flowsDropped) parts.push(`${flows} flows not exported: ${reason}`);
+    for (const [what, count] of exported.changed) parts.push(`${count} ${what}`);
   }
   if (summary.messagesOther > 0) parts.push(`${summary.messagesOther} datagrams that are no flow export`);
   if (summary.filesWithProblems > 0) parts.push(`${summary.filesWithProblems} files with problems`);

@@ -88,6 +88,24 @@ export interface Configuration {
   readonly zmqSourceId: number;
   /** Observation point given to all flows for ntopng; 0 for none. */
   readonly zmqObservationPoint: number;
+  /** Collectors and files to export flows to: `udp://HOST:PORT`, `tcp://HOST:PORT` or a path; empty for none. */
+  readonly export: readonly string[];
+  /** Export protocol: NetFlow `5` or `9`, or `ipfix`. */
+  readonly exportVersion: '5' | '9' | 'ipfix';
+  /** Whether each flow goes to one destination, rather than to all. */
+  readonly exportBalance: boolean;
+  /** Field selection by name, or a file that holds one; `''` for all fields. */
+  readonly template: string;
+  /** Field selection in nProbe's spelling; `''` for none. */
+  readonly templateFields: string;
+  /** Templates are sent again after so many datagrams; 0 for never. */
+  readonly templateRefreshPackets: number;
+  /** And after so many seconds; 0 for never. */
+  readonly templateRefresh: number;
+  /** Octets of an IP packet on the way to a collector. */
+  readonly exportMtu: number;
+  /** Datagrams a second to each collector; 0 for no limit. */
+  readonly exportRate: number;
   /** How much is logged. */
   readonly logLevel: LogLevel;
 }
@@ -480,6 +498,92 @@ export const OPTIONS = {
     placeholder: 'N',
     default: 0,
     description: 'Observation point of all flows for ntopng, which then shows no others; 0 for none',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  export: {
+    type: 'array',
+    items: {
+      type: 'string',
+      pattern: '^((udp|tcp)://(\\[[0-9A-Fa-f:.]+(%[^\\]]+)?\\]|[^:/\\[\\]]+):[0-9]{1,5}|(?![A-Za-z0-9+.]+://).+)$',
+    },
+    expected: 'udp://HOST:PORT, tcp://HOST:PORT or a file',
+    placeholder: 'URL|FILE',
+    default: [],
+    description:
+      'Export flows to this collector, udp://HOST:PORT or tcp://HOST:PORT (IPFIX), or append them to this IPFIX file; may be repeated',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'export-version': {
+    type: 'string',
+    enum: ['5', '9', 'ipfix'],
+    default: 'ipfix',
+    description: 'Export as NetFlow 5 or 9, or as IPFIX',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'export-balance': {
+    type: 'boolean',
+    default: false,
+    description: 'Export each flow to one of several destinations, chosen by its peers, rather than to all',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  template: {
+    type: 'string',
+    placeholder: 'NAME|FILE',
+    default: '',
+    description:
+      'Export the fields of this selection: default, ntopng, process, or a JSON file [default: all a flow has]',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'template-fields': {
+    type: 'string',
+    placeholder: "'%NAME %NAME…'",
+    default: '',
+    description: "Export these fields, in ntop's or IANA's names; @NAME@ stands for a selection",
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'template-refresh-packets': {
+    type: 'integer',
+    minimum: 0,
+    maximum: 1_000_000,
+    placeholder: 'N',
+    default: 1000,
+    description: 'Export Templates and options data anew after so many datagrams of an Observation Domain; 0 for never',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'template-refresh': {
+    type: 'integer',
+    minimum: 0,
+    maximum: 86_400,
+    placeholder: 'SECONDS',
+    default: 60,
+    description: 'The same after so many seconds; 0 for never',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'export-mtu': {
+    type: 'integer',
+    minimum: 576,
+    maximum: 65_535,
+    placeholder: 'OCTETS',
+    default: 1500,
+    description: 'Export datagrams no longer than an IP packet of this size',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'export-rate': {
+    type: 'integer',
+    minimum: 0,
+    maximum: 1_000_000,
+    placeholder: 'N',
+    default: 0,
+    description: 'Export at most so many datagrams a second to each collector; 0 for no limit',
     commands: SINKS,
     isReloadable: false,
   },

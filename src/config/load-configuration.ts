@@ -84,13 +84,14 @@ export function camelCase(name: OptionName): keyof Configuration {
 /** What a pattern cannot say. */
 function checkMeaning(name: OptionName, value: unknown): string | undefined {
   const texts = Array.isArray(value) ? value : [value];
-  if (name === 'listen' || name === 'status' || name === 'zmq') {
+  if (name === 'listen' || name === 'status' || name === 'zmq' || name === 'export') {
     for (const text of texts) {
+      if (name === 'export' && !/^(udp|tcp):/.test(String(text))) continue;
       if (text !== 'off' && Number(/:([0-9]+)c?$/.exec(String(text))?.[1] ?? 0) > 65535)
         return `has no port up to 65535: ${text}`;
     }
   }
-  if (name === 'json' || name === 'listen' || name === 'zmq') {
+  if (name === 'json' || name === 'listen' || name === 'zmq' || name === 'export') {
     const twice = texts.find((text, at) => texts.indexOf(text) !== at);
     if (twice !== undefined) return `names ${twice} twice`;
   }

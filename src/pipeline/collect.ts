@@ -7,6 +7,7 @@ import type { NdjsonEvent, WriteTurns } from '../sink/ndjson.ts';
 import type { ZmqEvent } from '../sink/zmq-publisher.ts';
 import { Decoding } from './decoding.ts';
 import { decodingOptionsOf } from './decoding-options.ts';
+import { exportStatus, logExportEvent } from './export-status.ts';
 import { ExporterTotals } from './exporter-totals.ts';
 import { feedStatus } from './feed-status.ts';
 import { DEFAULT_LISTEN, formatHostPort, parseHostPort, parseListenUrl } from './listen-url.ts';
@@ -46,6 +47,15 @@ const RESTART_OPTIONS = [
   'zmqHighWaterMark',
   'zmqSourceId',
   'zmqObservationPoint',
+  'export',
+  'exportVersion',
+  'exportBalance',
+  'template',
+  'templateFields',
+  'templateRefreshPackets',
+  'templateRefresh',
+  'exportMtu',
+  'exportRate',
 ] as const satisfies readonly (keyof Configuration)[];
 
 /** What a collector needs besides its configuration. */
@@ -170,6 +180,11 @@ export class Collector implements RunningCollect {
       status: () => this.#feedStatus(),
       onEvent: (event) => this.#onFeedEvent(event),
     });
+    await this.output.openExport(this.#configuration, {
+      delivery: 'drop',
+      queueOctets: FEED_QUEUE_OCTETS,
+      onEvent: (event) => logExportEvent(this.#log, event),
+    });
     for (const url of listen.length === 0 ? [DEFAULT_LISTEN] : listen) {
       this.#listeners.push(
         await openListener(parseListenUrl(url), receiveBuffer, this, this.#options.turns !== undefined),
@@ -185,6 +200,7 @@ export class Collector implements RunningCollect {
         zmq: this.output.feed.publishers.map(({ endpoint }) => endpoint),
         zmqSourceId: this.output.feed.sourceId,
       }),
+      ...(this.output.exportSink !== undefined && { export: this.#configuration.export }),
       status: this.status ?? 'off',
       ...(this.#configuration.stateDir !== '' && { stateDir: this.#configuration.stateDir }),
     });
@@ -229,6 +245,7 @@ export class Collector implements RunningCollect {
     logStopped(this.#log, reason, this.startedMs, {
       ...totals,
       ...(feed !== undefined && { zmq: feed.publishers.map(publisherStatus) }),
+      ...(this.output.exportSink !== undefined && { export: exportStatus(this.output.exportSink) }),
     });
   }
 

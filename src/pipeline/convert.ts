@@ -10,6 +10,7 @@ import { DECODE_FAULTS, type DecodeCounters } from '../metrics/decode-counters.t
 import { ZMQ_DROP_REASONS, type ZmqPublisher } from '../sink/zmq-publisher.ts';
 import { Decoding } from './decoding.ts';
 import { decodingOptionsOf } from './decoding-options.ts';
+import { type ExportSummary, exportSummary } from './export-status.ts';
 import { ExporterTotals } from './exporter-totals.ts';
 import { feedStatus } from './feed-status.ts';
 import { Output } from './output.ts';
@@ -49,6 +50,8 @@ export interface ConvertSummary {
         readonly flowsDropped: ReadonlyMap<string, number>;
       }
     | undefined;
+  /** What became of flows exported; undefined without an export. */
+  readonly exported: ExportSummary | undefined;
   /** True when nobody wanted the lines any more, or the user stopped it. */
   readonly isStopped: boolean;
   /** Whether all was read and written. */
@@ -136,6 +139,11 @@ class Conversion {
           if (event.kind === 'handshake_refused') this.#observer.onProblem(`${event.endpoint}: ${event.reason}`);
         },
       });
+      await this.#output.openExport(this.#configuration, {
+        delivery: 'wait',
+        queueOctets: QUEUE_OCTETS,
+        onEvent: () => {},
+      });
     } catch (error) {
       await this.#output.close();
       throw error;
@@ -173,7 +181,8 @@ class Conversion {
 
   async finish(files: number): Promise<ConvertSummary> {
     await this.#output.close();
-    const { failure, isReaderGone, feed } = this.#output;
+    const { failure, isReaderGone, feed, exportSink } = this.#output;
+    const exported = exportSink && exportSummary(exportSink);
     const flowsUndelivered = sumOf(feed?.publishers ?? [], ({ dropped }) =>
       Object.values(dropped).reduce((sum, { flows }) => sum + flows, 0),
     );
@@ -201,13 +210,15 @@ class Conversion {
         messagesSent: sumOf(feed.publishers, ({ sent }) => sent.messages),
         flowsDropped: dropsByReason(feed.publishers),
       },
+      exported,
       linesWritten: this.#output.sinks.reduce((sum, sink) => sum + sink.linesWritten, 0),
       isStopped,
       isComplete:
         this.#filesWithProblems === 0 &&
         failure === undefined &&
         this.#decoding.internalErrors === 0 &&
-        flowsUndelivered === 0,
+        flowsUndelivered === 0 &&
+        (exported === undefined || exported.flowsDropped.size === 0),
     };
   }
 

@@ -35,6 +35,7 @@ export const EXPORTER_TEMPLATES_SCHEMA = {
   type: 'object',
   additionalProperties: false,
   properties: {
+    description: { type: 'string' },
     exporter: { type: 'string', minLength: 2 },
     version: { enum: [9, 10] },
     observationDomainId: { type: 'integer', minimum: 0, maximum: 4_294_967_295 },

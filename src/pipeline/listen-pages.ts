@@ -3,6 +3,7 @@
 import { LISTEN_FAULTS, type ListenCounters } from '../metrics/listen-counters.ts';
 import { formatPrometheus, type Metric, PROMETHEUS_CONTENT_TYPE } from '../metrics/prometheus.ts';
 import { jsonBody, type StatusPage } from '../metrics/status.ts';
+import { exportMetrics, exportStatus } from './export-status.ts';
 import type { ListenSource } from './listen-sources.ts';
 import type { Listening } from './listening.ts';
 import type { Output } from './output.ts';
@@ -93,6 +94,7 @@ function metricsOf({ listening, output }: ListenView): Metric[] {
     });
   }
   if (output.feed !== undefined) metrics.push(...feedMetrics(output.feed));
+  if (output.exportSink !== undefined) metrics.push(...exportMetrics(output.exportSink));
   return metrics;
 }
 
@@ -113,6 +115,7 @@ function healthOf(view: ListenView): unknown {
       linesQueued,
     })),
     ...(output.feed !== undefined && { zmq: feedStatusOf(output.feed) }),
+    ...(output.exportSink !== undefined && { export: exportStatus(output.exportSink) }),
     internalErrors: listening.internalErrors,
   };
 }

@@ -10,6 +10,7 @@ import type { FeedStatus } from '../sink/formats/ntopng-topics.ts';
 import type { NdjsonEvent } from '../sink/ndjson.ts';
 import type { ZmqEvent } from '../sink/zmq-publisher.ts';
 import { openStatusServer } from './collect.ts';
+import { exportStatus, logExportEvent } from './export-status.ts';
 import { listenEncryption } from './listen-encryption.ts';
 import { listenPages, type SubscriptionStatus } from './listen-pages.ts';
 import type { ListenEndpoint } from './listen-sources.ts';
@@ -146,6 +147,11 @@ class FeedListener implements RunningListen {
       status: () => this.#feedStatus(),
       onEvent: (event) => this.#onFeedEvent(event),
     });
+    await this.output.openExport(this.#configuration, {
+      delivery: 'drop',
+      queueOctets: FEED_QUEUE_OCTETS,
+      onEvent: (event) => logExportEvent(this.#log, event),
+    });
     for (const endpoint of endpoints) {
       const from: ListenEndpoint = {
         url: endpoint.url,
@@ -168,6 +174,7 @@ class FeedListener implements RunningListen {
       version: this.version,
       endpoints: this.endpoints,
       sinks: this.output.sinks.map(({ path }) => path),
+      ...(this.output.exportSink !== undefined && { export: this.#configuration.export }),
       status: this.status ?? 'off',
       ...(this.output.feed !== undefined && { zmq: this.output.feed.publishers.map(({ endpoint }) => endpoint) }),
       ...(encryption?.role === 'server' && { publicKey: encryption.publicKey }),
@@ -216,6 +223,7 @@ class FeedListener implements RunningListen {
         linesWritten: sinks.reduce((sum, sink) => sum + sink.linesWritten, 0),
         linesDropped: sinks.reduce((sum, sink) => sum + sink.linesDropped, 0),
         ...(feed !== undefined && { zmq: feed.publishers.map(publisherStatus) }),
+        ...(this.output.exportSink !== undefined && { export: exportStatus(this.output.exportSink) }),
       },
     );
   }

@@ -3,9 +3,11 @@
 import type { Configuration } from '../config/configuration.ts';
 import type { Flow, PlainRecord } from '../flow/flow.ts';
 import type { RecordOutput } from '../flow/record-output.ts';
+import type { ExportSink } from '../sink/export.ts';
 import { FlowJson } from '../sink/formats/flow-json.ts';
 import { type NdjsonEvent, type NdjsonOptions, NdjsonSink } from '../sink/ndjson.ts';
 import type { ZmqSink } from '../sink/zmq.ts';
+import type { ExportOptions } from './export.ts';
 import { type FeedOptions, openFeed } from './feed.ts';
 import { lineFormat } from './line-format.ts';
 
@@ -28,6 +30,8 @@ export class Output implements RecordOutput {
   sinks: readonly NdjsonSink[];
   /** The ZeroMQ feed, once opened. */
   feed: ZmqSink | undefined;
+  /** The export of NetFlow or IPFIX, once opened. */
+  exportSink: ExportSink | undefined;
   #first: RecordOutput;
   #others: readonly RecordOutput[] = [];
 
@@ -46,9 +50,19 @@ export class Output implements RecordOutput {
     await this.feed.ready();
   }
 
+  /** Opens the export where one is asked for; rejects with one clear error where that cannot be. */
+  async openExport(configuration: Configuration, options: ExportOptions): Promise<void> {
+    if (configuration.export.length === 0) return;
+    // Most runs do without, and without its sockets start faster.
+    const { openExport } = await import('./export.ts');
+    this.exportSink = await openExport(configuration, options);
+    this.#arrange();
+  }
+
   #arrange(): void {
     const outputs: RecordOutput[] = [...this.sinks];
     if (this.feed !== undefined) outputs.push(this.feed);
+    if (this.exportSink !== undefined) outputs.push(this.exportSink);
     this.#first = outputs[0] ?? NOWHERE;
     this.#others = outputs.slice(1);
   }
@@ -75,39 +89,45 @@ export class Output implements RecordOutput {
   /** Whether a sink has more waiting than it should: await {@link Output.drained}. */
   get mustWait(): boolean {
     for (let i = 0; i < this.sinks.length; i++) if (this.sinks[i]!.mustWait) return true;
-    return this.feed?.mustWait === true;
+    return this.feed?.mustWait === true || this.exportSink?.mustWait === true;
   }
 
   /** True once nobody is left to write for: every sink's reader went away. */
   get isReaderGone(): boolean {
-    return this.feed === undefined && this.sinks.every((sink) => sink.isReaderGone);
+    return (
+      this.feed === undefined &&
+      this.exportSink === undefined &&
+      this.sinks.length > 0 &&
+      this.sinks.every((sink) => sink.isReaderGone)
+    );
   }
 
   /** Why a sink cannot go on. */
   get failure(): Error | undefined {
-    return this.sinks.find((sink) => sink.failure !== undefined)?.failure;
+    return this.sinks.find((sink) => sink.failure !== undefined)?.failure ?? this.exportSink?.failure;
   }
 
   /** Settles when nothing waits any more. */
   async drained(): Promise<void> {
-    await Promise.all([...this.sinks.map((sink) => sink.drained()), this.feed?.drained()]);
+    await Promise.all([...this.sinks.map((sink) => sink.drained()), this.feed?.drained(), this.exportSink?.drained()]);
   }
 
   /** Opens files anew, for log rotation. */
   reopen(): void {
     for (const sink of this.sinks) sink.reopen();
+    this.exportSink?.reopen();
   }
 
   /** Flushes and closes all sinks. */
   async close(): Promise<void> {
-    await Promise.all([...this.sinks.map((sink) => sink.close()), this.feed?.close()]);
+    await Promise.all([...this.sinks.map((sink) => sink.close()), this.feed?.close(), this.exportSink?.close()]);
   }
 }
 
 function openSinks(configuration: Configuration, options: OutputOptions): NdjsonSink[] {
-  const { json, zmq } = configuration;
+  const { json, zmq, export: destinations } = configuration;
   const format = lineFormat(configuration);
-  // A feed is destination enough.
-  const paths = json.length === 0 && zmq.length === 0 ? ['-'] : json;
+  // A feed or an export is destination enough.
+  const paths = json.length === 0 && zmq.length === 0 && destinations.length === 0 ? ['-'] : json;
   return paths.map((path) => new NdjsonSink({ ...options, path, makeFormat: (drain) => new FlowJson(format, drain) }));
 }

@@ -11,10 +11,12 @@ import {
 } from '../metrics/prometheus.ts';
 import { jsonBody, type StatusPage } from '../metrics/status.ts';
 import { domainOptions } from '../normalize/flow-reader.ts';
+import type { ExportSink } from '../sink/export.ts';
 import type { NdjsonSink } from '../sink/ndjson.ts';
 import type { ZmqSink } from '../sink/zmq.ts';
 import type { ZmqPublisher } from '../sink/zmq-publisher.ts';
 import type { Decoding } from './decoding.ts';
+import { exportMetrics, exportStatus } from './export-status.ts';
 import type { ExporterTotals } from './exporter-totals.ts';
 import type { ListenerStatus } from './listener.ts';
 
@@ -24,7 +26,11 @@ export interface CollectorView {
   readonly startedMs: number;
   readonly decoding: Decoding;
   readonly totals: ExporterTotals;
-  readonly output: { readonly sinks: readonly NdjsonSink[]; readonly feed?: ZmqSink | undefined };
+  readonly output: {
+    readonly sinks: readonly NdjsonSink[];
+    readonly feed?: ZmqSink | undefined;
+    readonly exportSink?: ExportSink | undefined;
+  };
   readonly internalErrors: number;
   listenerStatus(): readonly ListenerStatus[];
 }
@@ -138,6 +144,7 @@ function healthOf(collector: CollectorView): unknown {
     listeners: collector.listenerStatus(),
     sinks: collector.output.sinks.map(sinkStatus),
     ...(collector.output.feed !== undefined && { zmq: feedStatusOf(collector.output.feed) }),
+    ...(collector.output.exportSink !== undefined && { export: exportStatus(collector.output.exportSink) }),
     sessions: decoding.sessions.heard().length,
     sessionsEvicted: decoding.sessions.sessionsEvicted,
     templateCollisions: decoding.sessions.templateCollisions,
@@ -244,6 +251,7 @@ export function metricsOf(collector: CollectorView): Metric[] {
   });
   metrics.push(...listenerMetrics(collector.listenerStatus()), ...sinkMetrics(collector.output.sinks));
   if (collector.output.feed !== undefined) metrics.push(...feedMetrics(collector.output.feed));
+  if (collector.output.exportSink !== undefined) metrics.push(...exportMetrics(collector.output.exportSink));
   const pending = decoding.pendingStatus();
   const { cpuUsage, memoryUsage } = process;
   const cpu = cpuUsage();

@@ -1,0 +1,145 @@
+/** Why a message, with the flows in it, did not go out. */
+export const EXPORT_DROP_REASONS = [
+  'queue_full',
+  'refused',
+  'unreachable',
+  'no_buffers',
+  'too_long',
+  'disconnected',
+  'write_failed',
+  'closed',
+] as const;
+
+/**
+ * Why a message did not go out: `queue_full` more waits than may, `refused` nobody listens there, `unreachable` there is no way there,
+ * `no_buffers` the kernel has no room, `too_long` a datagram is longer than the way allows, `disconnected` the connection is down,
+ * `write_failed` any other fault, `closed` it still waited at the end.
+ */
+export type ExportDropReason = (typeof EXPORT_DROP_REASONS)[number];
+
+/** Messages and the flows in them. */
+export interface ExportTally {
+  messages: number;
+  flows: number;
+}
+
+/** Events worth telling an operator; each is told once until its opposite happens. */
+export type ExportEvent =
+  | { readonly kind: 'connected'; readonly destination: string }
+  | { readonly kind: 'disconnected'; readonly destination: string; readonly reason: string }
+  | { readonly kind: 'drops_began'; readonly destination: string; readonly reason: string }
+  | { readonly kind: 'drops_ended'; readonly destination: string; readonly messagesDropped: number };
+
+/** What happens to messages that cannot go out at once. */
+export interface ExportTransportOptions {
+  /** `drop`: they are dropped and counted beyond `queueOctets`. `wait`: the caller awaits {@link ExportTransport.drained} when {@link ExportTransport.mustWait}. */
+  readonly delivery: 'drop' | 'wait';
+  /** Octets that may wait. */
+  readonly queueOctets: number;
+  readonly onEvent: (event: ExportEvent) => void;
+  /** A new connection or file begins: whoever makes messages announces everything anew. Called between messages. */
+  readonly onRestart: () => void;
+  /** Messages were lost and now they go out again: whoever makes them announces everything anew. */
+  readonly onRecovery: () => void;
+}
+
+/** Carries messages to one collector or file. `offered = sent + dropped + queued` at any time, in messages and in flows. */
+export interface ExportTransport {
+  /** As given: `udp://HOST:PORT`, `tcp://HOST:PORT` or a path. */
+  readonly destination: string;
+  readonly tallies: ExportTallies;
+  /** Octets waiting. */
+  readonly octetsQueued: number;
+  /** Whether more waits than should. */
+  readonly mustWait: boolean;
+  /** Why nothing more can be sent (`wait` only). */
+  readonly failure: Error | undefined;
+  /** Takes a message with `flows` flows, of which it copies what it keeps; false where it was dropped. */
+  send(octets: Uint8Array, flows: number): boolean;
+  /** Settles when nothing waits any more, or never will go. */
+  drained(): Promise<void>;
+  /** Opens a file of that name anew. */
+  reopen(): void;
+  /** Sends what waits and releases the destination. */
+  close(): Promise<void>;
+}
+
+/** Drops are over when there was none for this long. */
+const QUIET_MS = 5000;
+
+/** Counts what became of messages, and says when drops begin and end. */
+export class ExportTallies {
+  readonly offered: ExportTally = { messages: 0, flows: 0 };
+  readonly sent: ExportTally = { messages: 0, flows: 0 };
+  readonly queued: ExportTally = { messages: 0, flows: 0 };
+  readonly dropped = Object.fromEntries(
+    EXPORT_DROP_REASONS.map((reason) => [reason, { messages: 0, flows: 0 }]),
+  ) as Record<ExportDropReason, ExportTally>;
+  /** Octets of messages sent. */
+  octetsSent = 0;
+  private readonly destination: string;
+  private readonly onEvent: (event: ExportEvent) => void;
+  private readonly onRecovery: () => void;
+  private droppingSince = -1;
+  private lastDropMs = 0;
+  private hasLost = false;
+
+  constructor(destination: string, { onEvent, onRecovery }: ExportTransportOptions) {
+    this.destination = destination;
+    this.onEvent = onEvent;
+    this.onRecovery = onRecovery;
+  }
+
+  /** Messages dropped, for whatever reason. */
+  get messagesDropped(): number {
+    return EXPORT_DROP_REASONS.reduce((sum, reason) => sum + this.dropped[reason].messages, 0);
+  }
+
+  /** Flows dropped, for whatever reason. */
+  get flowsDropped(): number {
+    return EXPORT_DROP_REASONS.reduce((sum, reason) => sum + this.dropped[reason].flows, 0);
+  }
+
+  /** A message that waits. */
+  queue(flows: number): void {
+    this.offered.messages++;
+    this.offered.flows += flows;
+    this.queued.messages++;
+    this.queued.flows += flows;
+  }
+
+  /** One that waited went out. */
+  send(flows: number, octets: number): void {
+    this.queued.messages--;
+    this.queued.flows -= flows;
+    this.sent.messages++;
+    this.sent.flows += flows;
+    this.octetsSent += octets;
+    if (this.droppingSince < 0) return;
+    if (this.hasLost) this.onRecovery();
+    this.hasLost = false;
+    // Of datagrams to nobody every other one seems to go out.
+    if (Date.now() - this.lastDropMs > QUIET_MS) this.endDrops();
+  }
+
+  /** One that waited, or `messages` of them with `flows` flows together, did not. */
+  drop(reason: ExportDropReason, flows: number, messages = 1): void {
+    this.queued.messages -= messages;
+    this.queued.flows -= flows;
+    this.dropped[reason].messages += messages;
+    this.dropped[reason].flows += flows;
+    this.hasLost = true;
+    this.lastDropMs = Date.now();
+    if (this.droppingSince >= 0) return;
+    this.droppingSince = this.messagesDropped - messages;
+    this.onEvent({ kind: 'drops_began', destination: this.destination, reason });
+  }
+
+  /** Says that drops are over, where there were any. */
+  endDrops(): void {
+    if (this.droppingSince < 0) return;
+    const messagesDropped = this.messagesDropped - this.droppingSince;
+    this.droppingSince = -1;
+    this.onEvent({ kind: 'drops_ended', destination: this.destination, messagesDropped });
+  }
+}
