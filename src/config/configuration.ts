@@ -94,6 +94,8 @@ export interface Configuration {
   readonly exportVersion: '5' | '9' | 'ipfix';
   /** Whether each flow goes to one destination, rather than to all. */
   readonly exportBalance: boolean;
+  /** Whether options data is exported. */
+  readonly exportOptions: boolean;
   /** Field selection by name, or a file that holds one; `''` for all fields. */
   readonly template: string;
   /** Field selection in nProbe's spelling; `''` for none. */
@@ -527,6 +529,13 @@ export const OPTIONS = {
     type: 'boolean',
     default: false,
     description: 'Export each flow to one of several destinations, chosen by its peers, rather than to all',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'export-options': {
+    type: 'boolean',
+    default: true,
+    description: 'Export options data too: sampling, names, the Exporter flows come from, statistics',
     commands: SINKS,
     isReloadable: false,
   },

@@ -50,6 +50,7 @@ const RESTART_OPTIONS = [
   'export',
   'exportVersion',
   'exportBalance',
+  'exportOptions',
   'template',
   'templateFields',
   'templateRefreshPackets',

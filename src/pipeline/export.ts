@@ -37,6 +37,7 @@ export async function openExport(configuration: Configuration, options: ExportOp
     datagramsPerSecond: configuration.exportRate,
     refreshMessages: configuration.templateRefreshPackets,
     refreshMs: configuration.templateRefresh * 1000,
+    sendsOptions: configuration.exportOptions,
     codeGeneration: configuration.codeGeneration,
   });
 }

@@ -22,7 +22,10 @@ export type ExportDestination =
 /** What an export is and where it goes. */
 export interface ExportSinkOptions
   extends Pick<ExportTransportOptions, 'delivery' | 'queueOctets' | 'onEvent'>,
-    Pick<TemplateMessagesOptions, 'registry' | 'selection' | 'refreshMessages' | 'refreshMs' | 'codeGeneration'> {
+    Pick<
+      TemplateMessagesOptions,
+      'registry' | 'selection' | 'sendsOptions' | 'refreshMessages' | 'refreshMs' | 'codeGeneration'
+    > {
   readonly destinations: readonly ExportDestination[];
   /** Each flow goes to one destination, chosen by its peers, rather than to all. */
   readonly isBalanced: boolean;

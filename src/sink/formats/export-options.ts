@@ -12,6 +12,9 @@ export const OPTIONS_KINDS = [
   'interface',
   'application',
   'vrf',
+  'longInterface',
+  'longApplication',
+  'longVrf',
   'exporterIPv4',
   'exporterIPv6',
   'statistics',
@@ -24,8 +27,11 @@ const FIRST_OPTIONS_ID = 256;
 /** Scope types of NetFlow v9 (RFC 3954 section 6.1). */
 const SCOPE_SYSTEM = 1;
 const SCOPE_INTERFACE = 2;
-/** Octets of a name in NetFlow v9. */
-export const NETFLOW9_NAME_OCTETS = 64;
+/** Octets of a name: Exporters send them in fixed lengths, and nfcapd knows no others in options data. Longer ones have Templates of their own. */
+export const NAME_OCTETS = 64;
+const NETFLOW9_LONG_NAME_OCTETS = 256;
+/** Octets of an application id, engine and selector, of all that Cisco's routers and nDPI send. */
+export const APPLICATION_OCTETS = 4;
 
 type Pair = readonly [elementId: number, length: number];
 
@@ -35,7 +41,8 @@ function layoutOf(
   kind: OptionsKind,
 ): readonly [scope: readonly Pair[], fields: readonly Pair[]] {
   const isIpfix = version === 10;
-  const name = isIpfix ? VARIABLE_LENGTH : NETFLOW9_NAME_OCTETS;
+  const name = NAME_OCTETS;
+  const longName = isIpfix ? VARIABLE_LENGTH : NETFLOW9_LONG_NAME_OCTETS;
   /** Scoped by an element in IPFIX; by the whole Exporter, with the element beside, in NetFlow v9. */
   const by = (scope: Pair, ...fields: readonly Pair[]): readonly [readonly Pair[], readonly Pair[]] =>
     isIpfix ? [[scope], fields] : [[[SCOPE_SYSTEM, 4]], [scope, ...fields]];
@@ -52,11 +59,17 @@ function layoutOf(
     case 'selector':
       return by([302, 8], [304, 2], [305, 4], [306, 4]);
     case 'interface':
-      return isIpfix ? [[[10, 4]], [[82, name]]] : [[[SCOPE_INTERFACE, 4]], [[82, name]]];
+      return [[isIpfix ? [10, 4] : [SCOPE_INTERFACE, 4]], [[82, name]]];
+    case 'longInterface':
+      return [[isIpfix ? [10, 4] : [SCOPE_INTERFACE, 4]], [[82, longName]]];
     case 'application':
-      return by([95, isIpfix ? VARIABLE_LENGTH : 4], [96, name]);
+      return by([95, APPLICATION_OCTETS], [96, name]);
+    case 'longApplication':
+      return by([95, isIpfix ? VARIABLE_LENGTH : APPLICATION_OCTETS], [96, longName]);
     case 'vrf':
       return by([234, 4], [236, name]);
+    case 'longVrf':
+      return by([234, 4], [236, longName]);
     case 'exporterIPv4':
       return ofDomain([403, 4], [405, 4]);
     case 'exporterIPv6':

@@ -250,9 +250,7 @@ function asNumber(value: number): number {
 
 function flagsOf(words: Uint32Array, slots: Slots, isReverse: boolean): number {
   if (isReverse) return slots.serverTcpFlags >= 0 ? words[slots.serverTcpFlags]! : wordOf(words, slots.tcpFlags);
-  return slots.clientTcpFlags >= 0 && slots.tcpFlags < 0
-    ? words[slots.clientTcpFlags]!
-    : wordOf(words, slots.tcpFlags);
+  return slots.clientTcpFlags >= 0 && slots.tcpFlags < 0 ? words[slots.clientTcpFlags]! : wordOf(words, slots.tcpFlags);
 }
 
 function isIPv6(words: Uint32Array, slots: Slots): boolean {

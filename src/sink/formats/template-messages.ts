@@ -7,7 +7,13 @@ import type { ElementLookup } from '../../ie/registry.ts';
 import { type ExportDomain, ExportDomains, isNews } from './export-domain.ts';
 import type { TemplateVersion } from './export-element.ts';
 import { type ExportFormat, exportContext, type MessageDrain, nothingLeftOut } from './export-format.ts';
-import { type OptionsKind, OptionsTemplates, optionsRecord } from './export-options.ts';
+import {
+  APPLICATION_OCTETS,
+  NAME_OCTETS,
+  type OptionsKind,
+  OptionsTemplates,
+  optionsRecord,
+} from './export-options.ts';
 import { type ExportPlan, type ExportStep, planLayout } from './export-plan.ts';
 import { type ExportTemplate, ExportTemplates } from './export-template.ts';
 import { compileRecord, interpretRecord, variableOctets, variableSteps, type WriteRecord } from './export-writer.ts';
@@ -28,7 +34,9 @@ export interface TemplateMessagesOptions {
   /** Templates are withdrawn before their numbers are given to others: over TCP and in files (RFC 7011 section 8.1). */
   readonly isReliable: boolean;
   readonly codeGeneration: boolean;
-  /** Octets that reached nobody, and flows in them, for statistics. */
+  /** Whether options data is sent; without, what it would say goes into records or nowhere. */
+  readonly sendsOptions: boolean;
+  /** Flows that reached nobody, for statistics. */
   readonly notSent: () => number;
 }
 
@@ -270,6 +278,7 @@ export class TemplateMessages implements ExportFormat {
     { words }: Flow,
     interval: number,
   ): boolean {
+    if (!this.options.sendsOptions) return false;
     const algorithm = domain.samplesAtRandom ? 2 : 1;
     const slot = samplerSlot >= 0 ? samplerSlot : selectorSlot + 1;
     if (slot > 0 && (samplerSlot >= 0 || words[selectorSlot] === 0)) {
@@ -293,26 +302,27 @@ export class TemplateMessages implements ExportFormat {
       const name = names[nameSlot]!;
       if (name === '') continue;
       const number = words[numberSlot]!;
+      const isLong = name.length * 3 > NAME_OCTETS && Buffer.byteLength(name) > NAME_OCTETS;
       if (kind === 'application') {
         const length = words[numberSlot + 1]!;
         let key = 0;
         for (let at = number; at < number + length; at++) key = key * 256 + bytes[at]!;
-        if (length > 6 || (!this.isIpfix && length !== 4) || !isNews(domain.applicationNames, key, name)) continue;
-        this.tell(domain, kind, this.scoped(domain, bytes.slice(number, number + length), name));
+        const isUsual = length === APPLICATION_OCTETS;
+        if (length > 6 || (!this.isIpfix && !isUsual) || !isNews(domain.applicationNames, key, name)) continue;
+        const id = bytes.slice(number, number + length);
+        this.tell(domain, isLong || !isUsual ? 'longApplication' : kind, [id, name]);
       } else if (kind === 'interface') {
-        if (isNews(domain.interfaceNames, number, name)) this.tell(domain, kind, [number, name]);
+        if (isNews(domain.interfaceNames, number, name))
+          this.tell(domain, isLong ? 'longInterface' : kind, [number, name]);
       } else if (isNews(domain.vrfNames, number, name)) {
-        this.tell(domain, kind, this.scoped(domain, number, name));
+        this.tell(domain, isLong ? 'longVrf' : kind, [number, name]);
       }
     }
   }
 
-  private scoped(domain: ExportDomain, key: number | Uint8Array, name: string): (number | Uint8Array | string)[] {
-    return this.isIpfix ? [key, name] : [domain.id, key, name];
-  }
-
   /** Writes one options record, and the Options Template before it where it is news. */
   private tell(domain: ExportDomain, kind: OptionsKind, values: readonly (number | Uint8Array | string)[]): void {
+    if (!this.options.sendsOptions) return;
     const template = this.optionsTemplates.of(kind);
     const missing = template.fields.length - values.length;
     // In NetFlow v9 the scope of samplers is the Exporter.
