@@ -50,8 +50,9 @@ function isTerminal(descriptor: 1 | 2): boolean {
   return (descriptor === 1 ? process.stdout : process.stderr).isTTY === true;
 }
 
-function writesToTerminal({ json, zmq, export: destinations }: Configuration): boolean {
-  return (json.length === 0 && zmq.length === 0 && destinations.length === 0) || json.includes('-');
+function writesToTerminal({ json, zmq, export: destinations, influxdb }: Configuration): boolean {
+  const others = zmq.length + destinations.length + influxdb.length;
+  return (json.length === 0 && others === 0) || json.includes('-');
 }
 
 function summaryLine(summary: ConvertSummary): string {
@@ -75,6 +76,12 @@ function summaryLine(summary: ConvertSummary): string {
     for (const [reason, records] of exported.leftOut) parts.push(`${records} records not exported: ${reason}`);
     for (const [reason, flows] of exported.flowsDropped) parts.push(`${flows} flows not exported: ${reason}`);
     for (const [what, count] of exported.changed) parts.push(`${count} ${what}`);
+  }
+  const { points } = summary;
+  if (points !== undefined) {
+    parts.push(`${points.written} points`);
+    if (points.unconfirmed > 0) parts.push(`${points.unconfirmed} points not confirmed`);
+    if (points.lost > 0) parts.push(`${points.lost} points refused or given up`);
   }
   if (summary.messagesOther > 0) parts.push(`${summary.messagesOther} datagrams that are no flow export`);
   if (summary.filesWithProblems > 0) parts.push(`${summary.filesWithProblems} files with problems`);

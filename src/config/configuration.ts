@@ -108,6 +108,44 @@ export interface Configuration {
   readonly exportMtu: number;
   /** Datagrams a second to each collector; 0 for no limit. */
   readonly exportRate: number;
+  /** InfluxDB servers to write time series to, as `http://HOST:PORT` or `https://…`; empty for none. */
+  readonly influxdb: readonly string[];
+  /** Database of InfluxDB 1.x. */
+  readonly influxdbDatabase: string;
+  /** User of InfluxDB 1.x, `''` for none. */
+  readonly influxdbUser: string;
+  /** Password of that user, or `@` and a file that holds it. */
+  readonly influxdbPassword: string;
+  /** Organisation of InfluxDB 2.x and later. */
+  readonly influxdbOrg: string;
+  /** Bucket of InfluxDB 2.x and later; `''` for the database's name. */
+  readonly influxdbBucket: string;
+  /** Token of InfluxDB 2.x and later, or `@` and a file that holds it; `''` for none. */
+  readonly influxdbToken: string;
+  /** File with the certificates that servers are checked against, `''` for those of Node.js. */
+  readonly influxdbCa: string;
+  /** Days that a database of InfluxDB 1.x keeps; 0 leaves one as it is. */
+  readonly influxdbRetention: number;
+  /** Whether each flow is a point too. */
+  readonly influxdbFlows: boolean;
+  /** Octets of points not yet confirmed that are kept, on disk with {@link Configuration.stateDir}. */
+  readonly influxdbSpool: number;
+  /** Number of this interface in the tag `ifid`. */
+  readonly ifid: number;
+  /** Seconds between points by family, as `host=60s`; ntopng's where a family is not named. */
+  readonly seriesStep: readonly string[];
+  /** Whether octets are spread over the steps a flow lived in, or all in its last. */
+  readonly seriesSpread: 'on' | 'off';
+  /** Seconds that a step waits for flows that come late. */
+  readonly seriesDelay: number;
+  /** Series kept at most. */
+  readonly seriesMax: number;
+  /** Series kept at most by family, as `host=50000`; a share of all where a family is not named. */
+  readonly seriesFamilyMax: readonly string[];
+  /** Whether a flow told by several Exporters, or in both directions, counts once or each time. */
+  readonly seriesCount: 'once' | 'each';
+  /** Networks whose hosts have series of their own. */
+  readonly localNetworks: readonly string[];
   /** How much is logged. */
   readonly logLevel: LogLevel;
 }
@@ -322,8 +360,8 @@ export const OPTIONS = {
     type: 'string',
     placeholder: 'DIR',
     default: '',
-    description: 'Keep learned Templates and options here across restarts',
-    commands: COLLECT,
+    description: 'Keep learned Templates and options here across restarts, and points that InfluxDB has not confirmed',
+    commands: ['collect', 'listen'],
     isReloadable: false,
   },
   status: {
@@ -593,6 +631,185 @@ export const OPTIONS = {
     placeholder: 'N',
     default: 0,
     description: 'Export at most so many datagrams a second to each collector; 0 for no limit',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  influxdb: {
+    type: 'array',
+    splitsAtCommas: true,
+    items: {
+      type: 'string',
+      pattern: '^https?://(\\[[0-9A-Fa-f:.]+\\]|[^:/@?#\\[\\]\\s]+)(:[0-9]{1,5})?(/[^?#\\s]*)?$',
+    },
+    expected: 'http://HOST:PORT or https://HOST:PORT',
+    placeholder: 'URL',
+    default: [],
+    description: 'Write time series to this InfluxDB 1.x, 2.x or 3.x, or VictoriaMetrics; may be repeated: to all',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'influxdb-database': {
+    type: 'string',
+    pattern: '^[^"\\\\\\x00-\\x1f]{1,255}$',
+    expected: 'a name without quotes and controls',
+    placeholder: 'NAME',
+    default: 'ntopng',
+    description: 'Database of InfluxDB 1.x, made where it is missing',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'influxdb-user': {
+    type: 'string',
+    placeholder: 'NAME',
+    default: '',
+    description: 'User of InfluxDB 1.x',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'influxdb-password': {
+    type: 'string',
+    placeholder: 'TEXT|@FILE',
+    default: '',
+    description: 'Password of that user; better in a file or in FLOWRELAY_INFLUXDB_PASSWORD',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'influxdb-org': {
+    type: 'string',
+    placeholder: 'NAME',
+    default: '',
+    description: 'Organisation of InfluxDB 2.x and later',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'influxdb-bucket': {
+    type: 'string',
+    placeholder: 'NAME',
+    default: '',
+    description: "Bucket of InfluxDB 2.x and later [default: the database's name]",
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'influxdb-token': {
+    type: 'string',
+    placeholder: 'TOKEN|@FILE',
+    default: '',
+    description: 'Token of InfluxDB 2.x and later; better in a file or in FLOWRELAY_INFLUXDB_TOKEN',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'influxdb-ca': {
+    type: 'string',
+    placeholder: 'FILE',
+    default: '',
+    description: 'Check the certificates of https:// servers against those in this PEM file',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'influxdb-retention': {
+    type: 'integer',
+    minimum: 0,
+    maximum: 36_500,
+    placeholder: 'DAYS',
+    default: 0,
+    description:
+      'Days that InfluxDB 1.x keeps; 0 leaves a database as it is, and makes one of 30, by convert one without end',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'influxdb-flows': {
+    type: 'boolean',
+    default: false,
+    description: 'Write each flow as a point too',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'influxdb-spool': {
+    type: 'integer',
+    minimum: 1_048_576,
+    maximum: MAX_OCTETS,
+    placeholder: 'OCTETS',
+    default: 1_073_741_824,
+    description: 'Octets of points kept until InfluxDB confirms them, in --state-dir',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  ifid: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 65_535,
+    placeholder: 'N',
+    default: 0,
+    description: 'Number in the tag ifid of all series',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'series-step': {
+    type: 'array',
+    splitsAtCommas: true,
+    items: { type: 'string', pattern: '^[a-z_0-9]+=[0-9]{1,6}[smh]?$' },
+    expected: 'FAMILY=SECONDS, as host=60s',
+    placeholder: 'FAMILY=SECONDS,…',
+    default: [],
+    description: "Seconds between points of a family (container, pod, iface, host, …) [default: ntopng's]",
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'series-spread': {
+    type: 'string',
+    enum: ['on', 'off'],
+    default: 'on',
+    description: 'Spread the octets of a flow over the steps it lived in, or count all in its last as ntopng does',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'series-delay': {
+    type: 'integer',
+    minimum: 0,
+    maximum: 86_400,
+    placeholder: 'SECONDS',
+    default: 90,
+    description: 'Seconds that a step waits for flows that come late before its points are written',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'series-max': {
+    type: 'integer',
+    minimum: 100,
+    maximum: 10_000_000,
+    placeholder: 'N',
+    default: 100_000,
+    description: 'Series kept; what is over goes into one tagged other',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'series-family-max': {
+    type: 'array',
+    splitsAtCommas: true,
+    items: { type: 'string', pattern: '^[a-z_0-9]+=[0-9]{1,9}$' },
+    expected: 'FAMILY=N, as host=50000',
+    placeholder: 'FAMILY=N,…',
+    default: [],
+    description: 'Series kept of a family [default: a share of all]',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'series-count': {
+    type: 'string',
+    enum: ['once', 'each'],
+    default: 'once',
+    description: 'Count a flow told by several Exporters or in both directions once, or each time',
+    commands: SINKS,
+    isReloadable: false,
+  },
+  'local-networks': {
+    type: 'array',
+    splitsAtCommas: true,
+    items: { type: 'string', pattern: '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$' },
+    expected: 'ADDRESS/BITS',
+    placeholder: 'PREFIX,…',
+    default: [],
+    description: 'Networks whose hosts have series of their own [default: the private ranges]',
     commands: SINKS,
     isReloadable: false,
   },

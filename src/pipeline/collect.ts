@@ -10,10 +10,12 @@ import { decodingOptionsOf } from './decoding-options.ts';
 import { exportStatus, logExportEvent } from './export-status.ts';
 import { ExporterTotals } from './exporter-totals.ts';
 import { feedStatus } from './feed-status.ts';
+import { logInfluxdbEvent } from './influxdb-events.ts';
 import { DEFAULT_LISTEN, formatHostPort, parseHostPort, parseListenUrl } from './listen-url.ts';
 import { type Listener, type ListenerStatus, openListener } from './listener.ts';
 import type { Log } from './log.ts';
 import { Output, type OutputOptions } from './output.ts';
+import { serversOf } from './points-status.ts';
 import { logSinkEvent } from './sink-log.ts';
 import { StateFile } from './state-file.ts';
 import { StateKeeper } from './state-keeper.ts';
@@ -47,6 +49,25 @@ const RESTART_OPTIONS = [
   'zmqHighWaterMark',
   'zmqSourceId',
   'zmqObservationPoint',
+  'influxdb',
+  'influxdbDatabase',
+  'influxdbUser',
+  'influxdbPassword',
+  'influxdbOrg',
+  'influxdbBucket',
+  'influxdbToken',
+  'influxdbCa',
+  'influxdbRetention',
+  'influxdbFlows',
+  'influxdbSpool',
+  'ifid',
+  'seriesStep',
+  'seriesSpread',
+  'seriesDelay',
+  'seriesMax',
+  'seriesFamilyMax',
+  'seriesCount',
+  'localNetworks',
   'export',
   'exportVersion',
   'exportBalance',
@@ -186,6 +207,10 @@ export class Collector implements RunningCollect {
       queueOctets: FEED_QUEUE_OCTETS,
       onEvent: (event) => logExportEvent(this.#log, event),
     });
+    await this.output.openPoints(this.#configuration, {
+      delivery: 'drop',
+      onEvent: (event) => logInfluxdbEvent(this.#log, event),
+    });
     for (const url of listen.length === 0 ? [DEFAULT_LISTEN] : listen) {
       this.#listeners.push(
         await openListener(parseListenUrl(url), receiveBuffer, this, this.#options.turns !== undefined),
@@ -202,6 +227,7 @@ export class Collector implements RunningCollect {
         zmqSourceId: this.output.feed.sourceId,
       }),
       ...(this.output.exportSink !== undefined && { export: this.#configuration.export }),
+      ...(this.output.points !== undefined && { influxdb: serversOf(this.output.points) }),
       status: this.status ?? 'off',
       ...(this.#configuration.stateDir !== '' && { stateDir: this.#configuration.stateDir }),
     });
@@ -247,6 +273,7 @@ export class Collector implements RunningCollect {
       ...totals,
       ...(feed !== undefined && { zmq: feed.publishers.map(publisherStatus) }),
       ...(this.output.exportSink !== undefined && { export: exportStatus(this.output.exportSink) }),
+      ...(this.output.pointsOutcome !== undefined && { influxdb: this.output.pointsOutcome }),
     });
   }
 
@@ -258,6 +285,7 @@ export class Collector implements RunningCollect {
     this.#watchDrops();
     await this.#state?.save(this.decoding);
     this.totals.update(this.decoding.sessions);
+    this.output.points?.tellLosses(this.totals);
     await this.output.close();
     await this.#statusServer?.close();
     const sums = { messages: 0, discarded: 0, flows: 0, options: 0, counters: 0 };
@@ -406,7 +434,12 @@ export class Collector implements RunningCollect {
     this.#ticks++;
     this.#watchDrops();
     this.#watchFaults();
-    if ((this.#ticks * TICK_MS) % TOTALS_INTERVAL_MS === 0) this.totals.update(this.decoding.sessions);
+    this.output.points?.advance(Date.now());
+    this.output.points?.flush();
+    if ((this.#ticks * TICK_MS) % TOTALS_INTERVAL_MS === 0) {
+      this.totals.update(this.decoding.sessions);
+      this.output.points?.tellLosses(this.totals);
+    }
     void this.#state?.tick(this.decoding, Date.now());
   }
 

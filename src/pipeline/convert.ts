@@ -13,7 +13,9 @@ import { decodingOptionsOf } from './decoding-options.ts';
 import { type ExportSummary, exportSummary } from './export-status.ts';
 import { ExporterTotals } from './exporter-totals.ts';
 import { feedStatus } from './feed-status.ts';
+import { eventText } from './influxdb-events.ts';
 import { Output } from './output.ts';
+import type { PointsOutcome } from './points.ts';
 
 /** Who follows a conversion. */
 export interface ConvertObserver {
@@ -52,6 +54,8 @@ export interface ConvertSummary {
     | undefined;
   /** What became of flows exported; undefined without an export. */
   readonly exported: ExportSummary | undefined;
+  /** What became of points for InfluxDB; undefined without any. */
+  readonly points: (PointsOutcome & { /** Points handed over. */ readonly written: number }) | undefined;
   /** True when nobody wanted the lines any more, or the user stopped it. */
   readonly isStopped: boolean;
   /** Whether all was read and written. */
@@ -144,6 +148,13 @@ class Conversion {
         queueOctets: QUEUE_OCTETS,
         onEvent: () => {},
       });
+      await this.#output.openPoints(this.#configuration, {
+        delivery: 'wait',
+        onEvent: (event) => {
+          const [level, text] = eventText(event);
+          if (level === 'error') this.#observer.onProblem(text);
+        },
+      });
     } catch (error) {
       await this.#output.close();
       throw error;
@@ -180,8 +191,10 @@ class Conversion {
   }
 
   async finish(files: number): Promise<ConvertSummary> {
+    this.#totals.update(this.#decoding.sessions);
+    this.#output.points?.tellLosses(this.#totals);
     await this.#output.close();
-    const { failure, isReaderGone, feed, exportSink } = this.#output;
+    const { failure, isReaderGone, feed, exportSink, points, pointsOutcome } = this.#output;
     const exported = exportSink && exportSummary(exportSink);
     const flowsUndelivered = sumOf(feed?.publishers ?? [], ({ dropped }) =>
       Object.values(dropped).reduce((sum, { flows }) => sum + flows, 0),
@@ -211,6 +224,7 @@ class Conversion {
         flowsDropped: dropsByReason(feed.publishers),
       },
       exported,
+      points: points && pointsOutcome && { written: points.sink.pointsWritten, ...pointsOutcome },
       linesWritten: this.#output.sinks.reduce((sum, sink) => sum + sink.linesWritten, 0),
       isStopped,
       isComplete:
@@ -218,17 +232,20 @@ class Conversion {
         failure === undefined &&
         this.#decoding.internalErrors === 0 &&
         flowsUndelivered === 0 &&
-        (exported === undefined || exported.flowsDropped.size === 0),
+        (exported === undefined || exported.flowsDropped.size === 0) &&
+        (pointsOutcome === undefined || pointsOutcome.unconfirmed + pointsOutcome.lost === 0),
     };
   }
 
   async #addCapture(file: string, source: OctetSource): Promise<string | undefined> {
     const { port: ports } = this.#configuration;
     const decoding = this.#decoding;
+    const { points } = this.#output;
     const reader = new CaptureReader();
     const streams = new CapturedIpfixStreams(
       (stream, view, octets, start, end, timeMs) => {
         this.#messages++;
+        points?.advance(timeMs);
         decoding.decode(octets, view, start, end, stream.sourceAddress, stream.sourcePort, timeMs, true);
       },
       (stream, reason) => {
@@ -240,6 +257,7 @@ class Conversion {
       {
         onDatagram: ({ octets, view, start, end, sourceAddress, sourcePort, timeMs }) => {
           this.#messages++;
+          points?.advance(timeMs);
           const outcome = decoding.decode(octets, view, start, end, sourceAddress, sourcePort, timeMs, false);
           if (outcome === 'version_unsupported') this.#messagesOther++;
         },
@@ -264,6 +282,8 @@ class Conversion {
 
   async #addMessages(file: string, source: OctetSource): Promise<string | undefined> {
     const decoding = this.#decoding;
+    const { points } = this.#output;
+    if (points !== undefined) points.goesByExportTimes = true;
     const arrivalMs = Date.now();
     const reader = new IpfixFileReader((view, octets, start, end) => {
       this.#messages++;
@@ -274,6 +294,7 @@ class Conversion {
       if (block === undefined || !reader.feed(block)) break;
       if (this.#output.mustWait) await this.#output.drained();
     }
+    if (points !== undefined) points.goesByExportTimes = false;
     decoding.endSessions(FILE_ADDRESS, 0);
     const outcome = reader.finish();
     return outcome === 'ok' ? undefined : IPFIX_PROBLEMS[outcome];

@@ -7,6 +7,7 @@ import { exportMetrics, exportStatus } from './export-status.ts';
 import type { ListenSource } from './listen-sources.ts';
 import type { Listening } from './listening.ts';
 import type { Output } from './output.ts';
+import { pointsMetrics, pointsStatus } from './points-status.ts';
 import { feedMetrics, feedStatusOf } from './status-pages.ts';
 
 /** A subscription as the pages show it. */
@@ -95,6 +96,7 @@ function metricsOf({ listening, output }: ListenView): Metric[] {
   }
   if (output.feed !== undefined) metrics.push(...feedMetrics(output.feed));
   if (output.exportSink !== undefined) metrics.push(...exportMetrics(output.exportSink));
+  if (output.points !== undefined) metrics.push(...pointsMetrics(output.points));
   return metrics;
 }
 
@@ -116,6 +118,7 @@ function healthOf(view: ListenView): unknown {
     })),
     ...(output.feed !== undefined && { zmq: feedStatusOf(output.feed) }),
     ...(output.exportSink !== undefined && { export: exportStatus(output.exportSink) }),
+    ...(output.points !== undefined && { influxdb: pointsStatus(output.points) }),
     internalErrors: listening.internalErrors,
   };
 }

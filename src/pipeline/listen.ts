@@ -11,6 +11,7 @@ import type { NdjsonEvent } from '../sink/ndjson.ts';
 import type { ZmqEvent } from '../sink/zmq-publisher.ts';
 import { openStatusServer } from './collect.ts';
 import { exportStatus, logExportEvent } from './export-status.ts';
+import { logInfluxdbEvent } from './influxdb-events.ts';
 import { listenEncryption } from './listen-encryption.ts';
 import { listenPages, type SubscriptionStatus } from './listen-pages.ts';
 import type { ListenEndpoint } from './listen-sources.ts';
@@ -18,6 +19,7 @@ import { formatHostPort, parseHostPort } from './listen-url.ts';
 import { Listening } from './listening.ts';
 import type { Log } from './log.ts';
 import { Output, type OutputOptions } from './output.ts';
+import { serversOf } from './points-status.ts';
 import { logSinkEvent } from './sink-log.ts';
 import { publisherStatus } from './status-pages.ts';
 
@@ -152,6 +154,10 @@ class FeedListener implements RunningListen {
       queueOctets: FEED_QUEUE_OCTETS,
       onEvent: (event) => logExportEvent(this.#log, event),
     });
+    await this.output.openPoints(this.#configuration, {
+      delivery: 'drop',
+      onEvent: (event) => logInfluxdbEvent(this.#log, event),
+    });
     for (const endpoint of endpoints) {
       const from: ListenEndpoint = {
         url: endpoint.url,
@@ -175,6 +181,7 @@ class FeedListener implements RunningListen {
       endpoints: this.endpoints,
       sinks: this.output.sinks.map(({ path }) => path),
       ...(this.output.exportSink !== undefined && { export: this.#configuration.export }),
+      ...(this.output.points !== undefined && { influxdb: serversOf(this.output.points) }),
       status: this.status ?? 'off',
       ...(this.output.feed !== undefined && { zmq: this.output.feed.publishers.map(({ endpoint }) => endpoint) }),
       ...(encryption?.role === 'server' && { publicKey: encryption.publicKey }),
@@ -224,6 +231,7 @@ class FeedListener implements RunningListen {
         linesDropped: sinks.reduce((sum, sink) => sum + sink.linesDropped, 0),
         ...(feed !== undefined && { zmq: feed.publishers.map(publisherStatus) }),
         ...(this.output.exportSink !== undefined && { export: exportStatus(this.output.exportSink) }),
+        ...(this.output.pointsOutcome !== undefined && { influxdb: this.output.pointsOutcome }),
       },
     );
   }
@@ -310,6 +318,8 @@ class FeedListener implements RunningListen {
   }
 
   #tick(): void {
+    this.output.points?.advance(Date.now());
+    this.output.points?.flush();
     this.#watch();
   }
 

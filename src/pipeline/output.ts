@@ -10,6 +10,7 @@ import type { ZmqSink } from '../sink/zmq.ts';
 import type { ExportOptions } from './export.ts';
 import { type FeedOptions, openFeed } from './feed.ts';
 import { lineFormat } from './line-format.ts';
+import type { Points, PointsOptions, PointsOutcome } from './points.ts';
 
 /** What the sinks of a command need besides the configuration. */
 export interface OutputOptions {
@@ -32,6 +33,10 @@ export class Output implements RecordOutput {
   feed: ZmqSink | undefined;
   /** The export of NetFlow or IPFIX, once opened. */
   exportSink: ExportSink | undefined;
+  /** Points to InfluxDB, once opened. */
+  points: Points | undefined;
+  /** What became of them, once closed. */
+  pointsOutcome: PointsOutcome | undefined;
   #first: RecordOutput;
   #others: readonly RecordOutput[] = [];
 
@@ -59,10 +64,19 @@ export class Output implements RecordOutput {
     this.#arrange();
   }
 
+  /** Opens the delivery of points to InfluxDB where it is asked for; rejects with one clear error where an option is of no use. */
+  async openPoints(configuration: Configuration, options: PointsOptions): Promise<void> {
+    if (configuration.influxdb.length === 0) return;
+    const { Points } = await import('./points.ts');
+    this.points = await Points.open(configuration, options);
+    this.#arrange();
+  }
+
   #arrange(): void {
     const outputs: RecordOutput[] = [...this.sinks];
     if (this.feed !== undefined) outputs.push(this.feed);
     if (this.exportSink !== undefined) outputs.push(this.exportSink);
+    if (this.points !== undefined) outputs.push(this.points);
     this.#first = outputs[0] ?? NOWHERE;
     this.#others = outputs.slice(1);
   }
@@ -89,7 +103,7 @@ export class Output implements RecordOutput {
   /** Whether a sink has more waiting than it should: await {@link Output.drained}. */
   get mustWait(): boolean {
     for (let i = 0; i < this.sinks.length; i++) if (this.sinks[i]!.mustWait) return true;
-    return this.feed?.mustWait === true || this.exportSink?.mustWait === true;
+    return this.feed?.mustWait === true || this.exportSink?.mustWait === true || this.points?.mustWait === true;
   }
 
   /** True once nobody is left to write for: every sink's reader went away. */
@@ -97,6 +111,7 @@ export class Output implements RecordOutput {
     return (
       this.feed === undefined &&
       this.exportSink === undefined &&
+      this.points === undefined &&
       this.sinks.length > 0 &&
       this.sinks.every((sink) => sink.isReaderGone)
     );
@@ -109,7 +124,12 @@ export class Output implements RecordOutput {
 
   /** Settles when nothing waits any more. */
   async drained(): Promise<void> {
-    await Promise.all([...this.sinks.map((sink) => sink.drained()), this.feed?.drained(), this.exportSink?.drained()]);
+    await Promise.all([
+      ...this.sinks.map((sink) => sink.drained()),
+      this.feed?.drained(),
+      this.exportSink?.drained(),
+      this.points?.drained(),
+    ]);
   }
 
   /** Opens files anew, for log rotation. */
@@ -120,14 +140,24 @@ export class Output implements RecordOutput {
 
   /** Flushes and closes all sinks. */
   async close(): Promise<void> {
-    await Promise.all([...this.sinks.map((sink) => sink.close()), this.feed?.close(), this.exportSink?.close()]);
+    await Promise.all([
+      ...this.sinks.map((sink) => sink.close()),
+      this.feed?.close(),
+      this.exportSink?.close(),
+      this.#closePoints(),
+    ]);
+  }
+
+  async #closePoints(): Promise<void> {
+    this.pointsOutcome = await this.points?.close();
   }
 }
 
 function openSinks(configuration: Configuration, options: OutputOptions): NdjsonSink[] {
-  const { json, zmq, export: destinations } = configuration;
+  const { json, zmq, export: destinations, influxdb } = configuration;
   const format = lineFormat(configuration);
-  // A feed or an export is destination enough.
-  const paths = json.length === 0 && zmq.length === 0 && destinations.length === 0 ? ['-'] : json;
+  // A feed, an export or a database is destination enough.
+  const hasOther = zmq.length + destinations.length + influxdb.length > 0;
+  const paths = json.length === 0 && !hasOther ? ['-'] : json;
   return paths.map((path) => new NdjsonSink({ ...options, path, makeFormat: (drain) => new FlowJson(format, drain) }));
 }

@@ -13,13 +13,15 @@ export function canSharePorts(version: string): boolean {
 
 /** Why several threads cannot collect as configured, in one line; undefined when they can. */
 export function sharedPortFault(configuration: Configuration, nodeVersion: string): string | undefined {
-  const { listen, workers, zmq, export: destinations } = configuration;
+  const { listen, workers, zmq, export: destinations, influxdb } = configuration;
   if (!canSharePorts(nodeVersion)) {
     return `--workers ${workers}: Node ${nodeVersion} cannot share one UDP port between threads; use Node 22.12 or later, or leave --workers out for one thread`;
   }
   if (zmq.length > 0) return `--workers ${workers}: a ZeroMQ feed comes from one thread; leave --workers or --zmq out`;
   if (destinations.length > 0)
     return `--workers ${workers}: an export comes from one thread; leave --workers or --export out`;
+  if (influxdb.length > 0)
+    return `--workers ${workers}: time series are made by one thread; leave --workers or --influxdb out`;
   const urls = listen.length === 0 ? [DEFAULT_LISTEN] : listen;
   if (!urls.some((url) => url.startsWith('udp:'))) {
     return `--workers ${workers}: threads share UDP ports, and --listen names none; leave --workers out`;

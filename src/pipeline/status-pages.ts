@@ -19,6 +19,8 @@ import type { Decoding } from './decoding.ts';
 import { exportMetrics, exportStatus } from './export-status.ts';
 import type { ExporterTotals } from './exporter-totals.ts';
 import type { ListenerStatus } from './listener.ts';
+import type { Points } from './points.ts';
+import { pointsMetrics, pointsStatus } from './points-status.ts';
 
 /** The collector as the pages see it. */
 export interface CollectorView {
@@ -30,6 +32,7 @@ export interface CollectorView {
     readonly sinks: readonly NdjsonSink[];
     readonly feed?: ZmqSink | undefined;
     readonly exportSink?: ExportSink | undefined;
+    readonly points?: Points | undefined;
   };
   readonly internalErrors: number;
   listenerStatus(): readonly ListenerStatus[];
@@ -145,6 +148,7 @@ function healthOf(collector: CollectorView): unknown {
     sinks: collector.output.sinks.map(sinkStatus),
     ...(collector.output.feed !== undefined && { zmq: feedStatusOf(collector.output.feed) }),
     ...(collector.output.exportSink !== undefined && { export: exportStatus(collector.output.exportSink) }),
+    ...(collector.output.points !== undefined && { influxdb: pointsStatus(collector.output.points) }),
     sessions: decoding.sessions.heard().length,
     sessionsEvicted: decoding.sessions.sessionsEvicted,
     templateCollisions: decoding.sessions.templateCollisions,
@@ -252,6 +256,7 @@ export function metricsOf(collector: CollectorView): Metric[] {
   metrics.push(...listenerMetrics(collector.listenerStatus()), ...sinkMetrics(collector.output.sinks));
   if (collector.output.feed !== undefined) metrics.push(...feedMetrics(collector.output.feed));
   if (collector.output.exportSink !== undefined) metrics.push(...exportMetrics(collector.output.exportSink));
+  if (collector.output.points !== undefined) metrics.push(...pointsMetrics(collector.output.points));
   const pending = decoding.pendingStatus();
   const { cpuUsage, memoryUsage } = process;
   const cpu = cpuUsage();

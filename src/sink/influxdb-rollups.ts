@@ -24,9 +24,10 @@ export function alterRetention(database: string, days: number): string {
   return `ALTER RETENTION POLICY "autogen" ON ${name(database)} DURATION ${days}d REPLICATION 1 SHARD DURATION ${shardDuration(days)}`;
 }
 
-/** Creates the policy of the points rolled up. */
+/** Creates the policy of the points rolled up; `Infinity` keeps them for ever. */
 export function createDailyPolicy(database: string, days: number): string {
-  return `CREATE RETENTION POLICY "${DAILY}" ON ${name(database)} DURATION ${days}d REPLICATION 1`;
+  const duration = Number.isFinite(days) ? `${days}d` : 'INF';
+  return `CREATE RETENTION POLICY "${DAILY}" ON ${name(database)} DURATION ${duration} REPLICATION 1`;
 }
 
 /** Creates the continuous query of a measurement, under ntopng's name for it. */

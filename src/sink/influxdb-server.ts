@@ -14,14 +14,13 @@ export interface InfluxdbTarget {
   readonly organisation: string;
   /** Bucket of InfluxDB 2.x, database of 3.x. */
   readonly bucket: string;
-  /** Days that points are kept in a database this creates; a database that is there is changed only where this is given. */
+  /** Days that points are kept: a database is changed to that. Undefined: one that is there stays as it is. */
   readonly retentionDays: number | undefined;
+  /** Days that points are kept in a database this creates, where nothing else is said; `Infinity` for ever. */
+  readonly retentionDaysOfNew: number;
   /** Series to roll up by the day in InfluxDB 1.x. */
   readonly rollUps: readonly RollUp[];
 }
-
-/** Days ntopng keeps points. */
-const RETENTION_DAYS = 30;
 
 /** What was found out of a server. */
 export interface InfluxdbIdentity {
@@ -69,10 +68,12 @@ export async function prepare(
 ): Promise<string> {
   if (kind !== 'influxdb1') return '';
   const { database, retentionDays } = target;
-  const days = retentionDays ?? RETENTION_DAYS;
+  const days = retentionDays ?? target.retentionDaysOfNew;
   const isThere = databasesIn((await transport.query('SHOW DATABASES')).text).includes(database);
   const statements = isThere ? [] : [createDatabase(database)];
-  if (!isThere || retentionDays !== undefined) statements.push(alterRetention(database, days));
+  // A new database keeps for ever by itself.
+  if (Number.isFinite(days) && (!isThere || retentionDays !== undefined))
+    statements.push(alterRetention(database, days));
   if (target.rollUps.length > 0) statements.push(createDailyPolicy(database, days));
   for (const rollUp of target.rollUps) statements.push(createRollUp(database, rollUp));
   for (const statement of statements) {

@@ -34,6 +34,7 @@ function open(server: InfluxServer, options: Partial<InfluxdbOptions>): Promise<
       organisation: '',
       bucket: '',
       retentionDays: undefined,
+      retentionDaysOfNew: 30,
       rollUps: [],
       ...options,
     },

@@ -28,6 +28,7 @@ const sink = await openInfluxdb(
     organisation: '',
     bucket: '',
     retentionDays: undefined,
+    retentionDaysOfNew: 30,
     rollUps: [],
     flushMs: 200,
     timeoutMs: 1000,

@@ -28,6 +28,7 @@ export async function openTestSink(urls: readonly string[], options: Partial<Inf
       organisation: '',
       bucket: '',
       retentionDays: undefined,
+      retentionDaysOfNew: 30,
       rollUps: [],
       flushMs: 10,
       timeoutMs: 1000,
