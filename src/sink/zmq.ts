@@ -63,6 +63,8 @@ const TEMPLATE_TICKS = 60;
 const EVENT_OCTETS = 32_000;
 /** Longest that a conversion waits for somebody to subscribe. */
 const SUBSCRIBER_WAIT_MS = 5000;
+/** Buffers kept for the next batches: more than a steady feed has on its way. */
+const MAX_SPARE_BUFFERS = 64;
 /** Topic of flows and of lines. */
 const FLOW_TOPIC = 'flow';
 const NEWLINE = 0x0a;
@@ -77,9 +79,8 @@ export class ZmqSink implements Sink {
   readonly #lines: readonly LineFormat[];
   readonly #probe: FeedProbe;
   readonly #timer: NodeJS.Timeout;
-  /** Of all publishers while they get the same, of each where they do not: what ntopng counts losses by. */
   readonly #interfaces = new InterfaceNames();
-  /** Room for a full batch, to be used again: as many as ZeroMQ was once slow to take. */
+  /** Room for a full batch each, to be used again. */
   readonly #buffers: ArrayBuffer[] = [];
   readonly #bufferOctets: number;
   #ticks = 0;
@@ -187,7 +188,8 @@ export class ZmqSink implements Sink {
   }
 
   private keep(payload: Uint8Array): void {
-    if (payload.buffer.byteLength === this.#bufferOctets) this.#buffers.push(payload.buffer as ArrayBuffer);
+    if (payload.buffer.byteLength === this.#bufferOctets && this.#buffers.length < MAX_SPARE_BUFFERS)
+      this.#buffers.push(payload.buffer as ArrayBuffer);
   }
 
   /** Tells a new subscriber at once what others have heard. */

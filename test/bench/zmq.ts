@@ -2,7 +2,7 @@
  * `convert` to ZeroMQ, with a subscriber that takes everything, beside `convert` to lines thrown away: CPU of the sender, its
  * sending thread included, the smallest of several rounds.
  *
- *   npx tsc -p test/bench && node node_modules/.cache/flowrelay-bench/test/bench/zmq.js [--flows N] [--rounds N] [--protocols v5,v9,…]
+ *   npm run bench:zmq -- [--flows N] [--rounds N] [--protocols v5,v9,…]
  */
 
 import { existsSync, mkdirSync } from 'node:fs';
