@@ -108,7 +108,7 @@ export class DeviceSeries {
     const isSent = plan.direction >= 0 && words[plan.direction] === 1;
     devices.addShares(device, isSent ? SENT : RECEIVED, amounts, OCTETS);
     devices.addShares(device, isSent ? RECEIVED : SENT, amounts, REVERSE_OCTETS);
-    devices.addAt(device, FLOWS, devices.window.last, 1);
+    devices.addAtLast(device, FLOWS, 1);
     if (plan.input >= 0) this.addPort(facts, device, words[plan.input]!, RECEIVED);
     if (plan.output >= 0) this.addPort(facts, device, words[plan.output]!, SENT);
   }
@@ -164,9 +164,7 @@ export class DeviceSeries {
     ports.addShares(row, forward, amounts, OCTETS);
     ports.addShares(row, 1 - forward, amounts, REVERSE_OCTETS);
     if (!facts.hasApplication) return;
-    hash.start(APPLICATION_KIND);
-    hash.word(this.name.first);
-    hash.word(this.name.second);
+    hash.resume(this.name.first, this.name.second + APPLICATION_KIND);
     hash.word(port);
     hash.word(application.first);
     hash.word(application.second);
@@ -190,9 +188,7 @@ export class DeviceSeries {
 
   private portRowIn(table: SeriesTable, name: TagText, port: number): number {
     const { hash, tags } = this;
-    hash.start(PORT_KIND);
-    hash.word(name.first);
-    hash.word(name.second);
+    hash.resume(name.first, name.second + PORT_KIND);
     hash.word(port);
     hash.end();
     const row = table.find(hash.first, hash.second);
@@ -228,9 +224,7 @@ export class DeviceSeries {
 
   private portKey(port: number): [number, number] {
     const { hash, name } = this;
-    hash.start(PORT_KIND);
-    hash.word(name.first);
-    hash.word(name.second);
+    hash.resume(name.first, name.second + PORT_KIND);
     hash.word(port);
     hash.end();
     return [hash.first, hash.second];

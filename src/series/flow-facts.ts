@@ -213,9 +213,7 @@ export class FlowFacts {
     this.addressFirst[end] = hash.first;
     this.addressSecond[end] = hash.second;
     if (vlan !== 0) {
-      hash.start(VLAN_KIND);
-      hash.word(this.addressFirst[end]!);
-      hash.word(this.addressSecond[end]!);
+      hash.resume(hash.first, hash.second + VLAN_KIND);
       hash.word(vlan);
       hash.end();
     }

@@ -55,7 +55,11 @@ export class FlowSeries implements RecordOutput {
   private readonly containers: ContainerSeries;
   private readonly finest: StepWindow;
   private nowMs = -1;
+  private reporter = 1;
   private reporterAddress = '';
+  private reporterDomain = -2;
+  private reporterWay = 0;
+  private reporterSource = 0;
   private readonly reporterText: TagText;
 
   /** Points go to `output`. Throws one clear error where an option is of no use. */
@@ -81,7 +85,7 @@ export class FlowSeries implements RecordOutput {
         this.tables.set(table.window, [...(this.tables.get(table.window) ?? []), table]);
       },
     };
-    this.whole = new InterfaceSeries(context, this.hash, tags, options.interfaceCounters !== undefined);
+    this.whole = new InterfaceSeries(context, tags, options.interfaceCounters !== undefined);
     this.hosts = new HostSeries(context, this.hash, tags);
     this.networks = new NetworkSeries(context, this.hash, tags, local);
     this.devices = new DeviceSeries(context, this.hash, tags);
@@ -114,7 +118,7 @@ export class FlowSeries implements RecordOutput {
     if (kind === 'flow') this.devices.add(flow, facts);
     let place = -1;
     if (facts.hasAddresses) {
-      place = this.conversationOf(flow);
+      place = this.conversationOf();
       if (this.options.countOnce && kind === 'flow' && this.isReported(flow, place)) {
         counters.flowsReportedTwice++;
         if (!hasContainer) return;
@@ -203,12 +207,8 @@ export class FlowSeries implements RecordOutput {
     this.closer.close(window, step, this.tables.get(window) ?? []);
   }
 
-  private conversationOf({ origin }: Flow): number {
+  private conversationOf(): number {
     const { facts, containers, conversations } = this;
-    if (origin.exporterAddress !== this.reporterAddress) {
-      this.reporterAddress = origin.exporterAddress;
-      this.reporterText.readString(origin.exporterAddress);
-    }
     const isSwapped =
       containers.client === CLIENT_IS_DESTINATION || (containers.client !== CLIENT_IS_SOURCE && isFromServer(facts));
     return conversations.find(
@@ -250,13 +250,30 @@ export class FlowSeries implements RecordOutput {
   private reporterOf(origin: Origin, words: Uint32Array): number {
     const { hash, facts, reporterText } = this;
     const { direction, sourceIdIndex } = facts.plan;
+    const way = direction < 0 ? 0 : words[direction]!;
+    const source = sourceIdIndex < 0 ? 0 : words[sourceIdIndex]!;
+    const { exporterAddress, observationDomainId } = origin;
+    if (
+      exporterAddress === this.reporterAddress &&
+      observationDomainId === this.reporterDomain &&
+      way === this.reporterWay &&
+      source === this.reporterSource
+    ) {
+      return this.reporter;
+    }
+    this.reporterAddress = exporterAddress;
+    this.reporterDomain = observationDomainId;
+    this.reporterWay = way;
+    this.reporterSource = source;
+    reporterText.readString(exporterAddress);
     hash.start(REPORTER_KIND);
     hash.word(reporterText.first);
     hash.word(reporterText.second);
-    hash.word(origin.observationDomainId);
-    hash.word(direction < 0 ? 0 : words[direction]!);
-    hash.word(sourceIdIndex < 0 ? 0 : words[sourceIdIndex]!);
+    hash.word(observationDomainId);
+    hash.word(way);
+    hash.word(source);
     hash.end();
-    return hash.first | 1;
+    this.reporter = hash.first | 1;
+    return this.reporter;
   }
 }

@@ -135,7 +135,7 @@ export class HostSeries {
       this.addEcho(flow, facts, row, sentPackets, receivedPackets);
     }
     if (conversations.isNew) {
-      hosts.addAt(row, isClient ? FLOWS_AS_CLIENT : FLOWS_AS_SERVER, hosts.window.first, 1);
+      hosts.addAtFirst(row, isClient ? FLOWS_AS_CLIENT : FLOWS_AS_SERVER, 1);
     }
     this.addActivity(facts, row, end, isClient, conversations);
     this.addDetails(flow, facts, row, end, sentOctets, receivedOctets, conversations.isNew);
@@ -165,16 +165,15 @@ export class HostSeries {
 
   private addTcpStatistics(flow: Flow, { plan }: FlowFacts, row: number, end: number): void {
     const { hosts } = this;
-    const step = hosts.window.last;
     const isSource = end === SOURCE;
     const retransmittedIn = elementNumber(flow, plan.retransmittedIn);
     const retransmittedOut = elementNumber(flow, plan.retransmittedOut);
     const outOfOrderIn = elementNumber(flow, plan.outOfOrderIn);
     const outOfOrderOut = elementNumber(flow, plan.outOfOrderOut);
-    hosts.addAt(row, RETRANSMITTED_SENT, step, isSource ? retransmittedIn : retransmittedOut);
-    hosts.addAt(row, RETRANSMITTED_RECEIVED, step, isSource ? retransmittedOut : retransmittedIn);
-    hosts.addAt(row, OUT_OF_ORDER_SENT, step, isSource ? outOfOrderIn : outOfOrderOut);
-    hosts.addAt(row, OUT_OF_ORDER_RECEIVED, step, isSource ? outOfOrderOut : outOfOrderIn);
+    hosts.addAtLast(row, RETRANSMITTED_SENT, isSource ? retransmittedIn : retransmittedOut);
+    hosts.addAtLast(row, RETRANSMITTED_RECEIVED, isSource ? retransmittedOut : retransmittedIn);
+    hosts.addAtLast(row, OUT_OF_ORDER_SENT, isSource ? outOfOrderIn : outOfOrderOut);
+    hosts.addAtLast(row, OUT_OF_ORDER_RECEIVED, isSource ? outOfOrderOut : outOfOrderIn);
   }
 
   /** Type 8 and 0 (RFC 792), 128 and 129 (RFC 4443 sections 4.1 and 4.2). */
@@ -213,7 +212,7 @@ export class HostSeries {
       if (row < 0) row = this.addApplication(facts, host);
       applications.addShares(row, SENT, amounts, sent);
       applications.addShares(row, RECEIVED, amounts, received);
-      if (isNew) applications.addAt(row, APPLICATION_FLOWS, applications.window.first, 1);
+      if (isNew) applications.addAtFirst(row, APPLICATION_FLOWS, 1);
     }
     if (protocol >= 0) {
       const row = this.detailOf(this.protocols, facts, host, end, PROTOCOL_KIND, protocolSlot(protocol));

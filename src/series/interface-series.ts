@@ -4,7 +4,6 @@ import { DistinctCount } from './distinct-count.ts';
 import { DESTINATION, type FlowFacts, isFromServer, SOURCE } from './flow-facts.ts';
 import { elementNumber } from './flow-plan.ts';
 import { protocolName, protocolSlot } from './protocol-names.ts';
-import type { SeededHash } from './seeded-hash.ts';
 import type { InterfaceCounters } from './series-options.ts';
 import type { SeriesTable } from './series-table.ts';
 import { OCTETS, PACKETS, REVERSE_OCTETS, REVERSE_PACKETS } from './step-window.ts';
@@ -39,7 +38,6 @@ const APPLICATION_FLOWS = 1;
 const PROTOCOL = tagName('protocol');
 const L4PROTO = tagName('l4proto');
 const TCP = 6;
-const PROTOCOL_KIND = 31;
 
 /** Series of the whole: `iface:…`. */
 export class InterfaceSeries {
@@ -47,14 +45,14 @@ export class InterfaceSeries {
   private readonly details: SeriesTable;
   private readonly applications: SeriesTable;
   private readonly protocols: SeriesTable;
+  /** Rows by {@link protocolSlot}, which stay; -1 for those that have none yet. */
+  private readonly protocolRows = new Int32Array(256).fill(-1);
   private readonly hosts: readonly DistinctCount[];
   private readonly localHosts: readonly DistinctCount[];
-  private readonly hash: SeededHash;
   private readonly tags: TagLine;
 
   /** Makes the tables; with `hasOwnCounters` octets and packets are those of {@link InterfaceSeries.setCounters}. */
-  constructor(context: TableContext, hash: SeededHash, tags: TagLine, hasOwnCounters: boolean) {
-    this.hash = hash;
+  constructor(context: TableContext, tags: TagLine, hasOwnCounters: boolean) {
     this.tags = tags;
     const sent = [FOUR_SENT, SIX_SENT, OTHER_SENT];
     const received = sent.map((column) => column + 1);
@@ -102,6 +100,7 @@ export class InterfaceSeries {
     });
     this.protocols = makeTable(context, 'iface_detail', {
       columns: 1,
+      isLasting: true,
       lines: [line('iface:l4protos', 'counter', [[0]])],
     });
     tags.start().addTo(this.traffic, 0, 0);
@@ -144,7 +143,7 @@ export class InterfaceSeries {
     if (facts.protocol === TCP) this.addTcp(flow, facts);
     const isNew = place >= 0 && conversations.isNew;
     if (place >= 0) {
-      if (isNew) details.addAt(0, NEW_FLOWS, details.window.first, 1);
+      if (isNew) details.addAtFirst(0, NEW_FLOWS, 1);
       conversations.mark(place, group, details.window.first, details.window.last);
       if (conversations.lowFrom <= conversations.lowTo) {
         this.addActivity(facts, conversations.lowFrom, conversations.lowTo);
@@ -182,19 +181,18 @@ export class InterfaceSeries {
   private addTcp(flow: Flow, facts: FlowFacts): void {
     const { details } = this;
     const { plan, tcpFlags } = facts;
-    const step = details.window.last;
-    if ((tcpFlags & 0x02) !== 0) details.addAt(0, isFromServer(facts) ? SYN_ACK : SYN, step, 1);
-    if ((tcpFlags & 0x11) === 0x11) details.addAt(0, FIN_ACK, step, 1);
-    if ((tcpFlags & 0x04) !== 0) details.addAt(0, RST, step, 1);
+    if ((tcpFlags & 0x02) !== 0) details.addAtLast(0, isFromServer(facts) ? SYN_ACK : SYN, 1);
+    if ((tcpFlags & 0x11) === 0x11) details.addAtLast(0, FIN_ACK, 1);
+    if ((tcpFlags & 0x04) !== 0) details.addAtLast(0, RST, 1);
     if (!plan.hasTcpStatistics) return;
     const retransmitted = elementNumber(flow, plan.retransmittedIn) + elementNumber(flow, plan.retransmittedOut);
     const outOfOrder = elementNumber(flow, plan.outOfOrderIn) + elementNumber(flow, plan.outOfOrderOut);
-    details.addAt(0, RETRANSMISSIONS, step, retransmitted);
-    details.addAt(0, OUT_OF_ORDER, step, outOfOrder);
+    details.addAtLast(0, RETRANSMISSIONS, retransmitted);
+    details.addAtLast(0, OUT_OF_ORDER, outOfOrder);
   }
 
   private addParts(facts: FlowFacts, isNew: boolean): void {
-    const { applications, protocols, hash, tags } = this;
+    const { applications, protocols, tags } = this;
     const { amounts, application, protocol } = facts;
     if (facts.hasApplication) {
       let row = applications.find(application.first, application.second);
@@ -205,18 +203,16 @@ export class InterfaceSeries {
       }
       applications.addShares(row, 0, amounts, OCTETS);
       applications.addShares(row, 0, amounts, REVERSE_OCTETS);
-      if (isNew) applications.addAt(row, APPLICATION_FLOWS, applications.window.first, 1);
+      if (isNew) applications.addAtFirst(row, APPLICATION_FLOWS, 1);
     }
     if (protocol < 0) return;
     const name = protocolSlot(protocol);
-    hash.start(PROTOCOL_KIND);
-    hash.word(name);
-    hash.end();
-    let row = protocols.find(hash.first, hash.second);
+    let row = this.protocolRows[name]!;
     if (row < 0) {
-      row = protocols.hasRoom()
-        ? tags.start().plain(L4PROTO, protocolName(name)).addTo(protocols, hash.first, hash.second)
-        : tags.otherOf(protocols, [L4PROTO]);
+      if (protocols.hasRoom()) {
+        row = tags.start().plain(L4PROTO, protocolName(name)).addTo(protocols, name, 0);
+        this.protocolRows[name] = row;
+      } else row = tags.otherOf(protocols, [L4PROTO]);
     }
     protocols.addShares(row, 0, amounts, OCTETS);
     protocols.addShares(row, 0, amounts, REVERSE_OCTETS);

@@ -30,7 +30,6 @@ const PROTOCOL = tagName('protocol');
 const SUBNET = tagName('subnet');
 const COUNTRY = tagName('country');
 
-const SUBNET_KIND = 51;
 /** Kinds of keys of what is told by a number. */
 const AS_KIND = 52;
 const VLAN_KIND = 53;
@@ -48,6 +47,8 @@ interface NumberedTables {
 /** Series of the networks that flows belong to: `subnet:…`, `asn:…`, `vlan:…`, `country:…`, `obs_point:…`. */
 export class NetworkSeries {
   private readonly subnets: SeriesTable;
+  /** Rows of the local networks, which stay; -1 for those that have none yet. */
+  private readonly subnetRows: Int32Array;
   private readonly countries: SeriesTable;
   private readonly systems: NumberedTables;
   private readonly vlans: NumberedTables;
@@ -64,6 +65,7 @@ export class NetworkSeries {
     this.hash = hash;
     this.tags = tags;
     this.local = local;
+    this.subnetRows = new Int32Array(local.names.length).fill(-1);
     this.subnetName = new TagText(hash);
     this.sourceCountry = new TagText(hash);
     this.destinationCountry = new TagText(hash);
@@ -130,28 +132,24 @@ export class NetworkSeries {
   }
 
   private addSubnet(flow: Flow, facts: FlowFacts, network: number, forward: number, reverse: number): void {
-    const { subnets, hash, tags, subnetName } = this;
+    const { subnets, tags, subnetName } = this;
     const { amounts, plan, protocol } = facts;
-    hash.start(SUBNET_KIND);
-    hash.word(network);
-    hash.end();
-    let row = subnets.find(hash.first, hash.second);
+    let row = this.subnetRows[network]!;
     if (row < 0) {
-      const { first, second } = hash;
       if (subnets.hasRoom()) {
         subnetName.readString(this.local.names[network]!);
-        row = tags.start().text(SUBNET, subnetName).addTo(subnets, first, second);
+        row = tags.start().text(SUBNET, subnetName).addTo(subnets, subnetName.first, subnetName.second);
+        this.subnetRows[network] = row;
       } else row = tags.otherOf(subnets, [SUBNET]);
     }
     subnets.addShares(row, forward, amounts, OCTETS);
     subnets.addShares(row, reverse, amounts, REVERSE_OCTETS);
     if (facts.isMulticast) subnets.addShares(row, BROADCAST + forward, amounts, OCTETS);
     if (!plan.hasTcpStatistics || protocol !== 6) return;
-    const step = subnets.window.last;
-    subnets.addAt(row, RETRANSMITTED + forward, step, elementNumber(flow, plan.retransmittedIn));
-    subnets.addAt(row, RETRANSMITTED + reverse, step, elementNumber(flow, plan.retransmittedOut));
-    subnets.addAt(row, OUT_OF_ORDER + forward, step, elementNumber(flow, plan.outOfOrderIn));
-    subnets.addAt(row, OUT_OF_ORDER + reverse, step, elementNumber(flow, plan.outOfOrderOut));
+    subnets.addAtLast(row, RETRANSMITTED + forward, elementNumber(flow, plan.retransmittedIn));
+    subnets.addAtLast(row, RETRANSMITTED + reverse, elementNumber(flow, plan.retransmittedOut));
+    subnets.addAtLast(row, OUT_OF_ORDER + forward, elementNumber(flow, plan.outOfOrderIn));
+    subnets.addAtLast(row, OUT_OF_ORDER + reverse, elementNumber(flow, plan.outOfOrderOut));
   }
 
   /** 0 says that the AS is not known, or the Exporter's own. */
@@ -161,11 +159,10 @@ export class NetworkSeries {
     const { plan, protocol } = facts;
     if (!plan.hasTcpStatistics || protocol !== 6) return;
     const { rows } = this.systems;
-    const step = rows.window.last;
-    rows.addAt(row, AS_RETRANSMITTED_SENT + forward, step, elementNumber(flow, plan.retransmittedIn));
-    rows.addAt(row, AS_RETRANSMITTED_RECEIVED - forward, step, elementNumber(flow, plan.retransmittedOut));
-    rows.addAt(row, AS_OUT_OF_ORDER_SENT + forward, step, elementNumber(flow, plan.outOfOrderIn));
-    rows.addAt(row, AS_OUT_OF_ORDER_RECEIVED - forward, step, elementNumber(flow, plan.outOfOrderOut));
+    rows.addAtLast(row, AS_RETRANSMITTED_SENT + forward, elementNumber(flow, plan.retransmittedIn));
+    rows.addAtLast(row, AS_RETRANSMITTED_RECEIVED - forward, elementNumber(flow, plan.retransmittedOut));
+    rows.addAtLast(row, AS_OUT_OF_ORDER_SENT + forward, elementNumber(flow, plan.outOfOrderIn));
+    rows.addAtLast(row, AS_OUT_OF_ORDER_RECEIVED - forward, elementNumber(flow, plan.outOfOrderOut));
   }
 
   /** `forward` is the column of what goes from source to destination. */
@@ -174,7 +171,7 @@ export class NetworkSeries {
     const { amounts, application } = facts;
     const { rows, applications, tag, kind } = tables;
     hash.start(kind);
-    hash.word(number / 4294967296);
+    if (number > 0xffff_ffff) hash.word(number / 4294967296);
     hash.word(number);
     hash.end();
     const { first, second } = hash;

@@ -138,15 +138,31 @@ export class SeriesTable {
     const { first, last } = window;
     const at = row * this.columns + column;
     if (first === last) {
-      const slot = slots[first % window.slots]!;
+      const slot = slots[window.firstSlot]!;
       slot[at] = slot[at]! + amount;
       return;
     }
     const shares = window.shares[kind]!;
-    for (let step = first; step <= last; step++) {
-      const slot = slots[step % window.slots]!;
-      slot[at] = slot[at]! + shares[step - first]!;
+    let index = window.firstSlot;
+    for (let i = 0; i <= last - first; i++) {
+      const slot = slots[index]!;
+      slot[at] = slot[at]! + shares[i]!;
+      if (++index === slots.length) index = 0;
     }
+  }
+
+  /** Adds `value` in the present flow's first step. */
+  addAtFirst(row: number, column: number, value: number): void {
+    const slot = this.slots[this.window.firstSlot]!;
+    const at = row * this.columns + column;
+    slot[at] = slot[at]! + value;
+  }
+
+  /** Adds `value` in the present flow's last step. */
+  addAtLast(row: number, column: number, value: number): void {
+    const slot = this.slots[this.window.lastSlot]!;
+    const at = row * this.columns + column;
+    slot[at] = slot[at]! + value;
   }
 
   /** Adds `value` in one step, which is open. */

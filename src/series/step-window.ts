@@ -29,6 +29,9 @@ export class StepWindow {
   first = 0;
   /** Last step of the present flow. */
   last = 0;
+  /** Slots of these two. */
+  firstSlot = 0;
+  lastSlot = 0;
   /** Whether the flow, or a part of it, belongs to a step that is closed. */
   isLate = false;
   /** The same for its end: all of it is late. */
@@ -68,6 +71,8 @@ export class StepWindow {
     if (first > last) first = last;
     this.first = first;
     this.last = last;
+    this.firstSlot = first % this.slots;
+    this.lastSlot = last === first ? this.firstSlot : last % this.slots;
     if (last > this.used) this.used = last;
     if (last > first) this.shareOut(startMs, endMs, amounts);
   }
