@@ -9,25 +9,23 @@ const OVERLAP = 15_000 / UNIT_MS;
 /** The same where packets are sampled: owners miss some. */
 const SAMPLED_OVERLAP = 60_000 / UNIT_MS;
 
-/** Words of a place: 1 where it is in use, and 2 where the client is not the lower end. */
-const FLAGS = 0;
+/** Words of a place, which are a cache line: the key first. */
+const WORDS = 16;
+/** 1 where it is in use, and 2 more where the client is not the lower end. */
+const FLAGS = 2;
 /** End of the last record. */
-const END = 1;
+const END = 3;
 /** Who reports each of the two directions. */
-const OWNERS = 2;
+const OWNERS = 4;
 /** Up to when. */
-const OWNED_UNTIL = 4;
-/** First and last step that was marked, for each group. */
-const STEPS = 6;
+const OWNED_UNTIL = 6;
+/** First and last step that was marked, for each of up to four groups. */
+const STEPS = 8;
 const IS_USED = 1;
 const IS_UPPER = 2;
 
-/** Kinds of steps that {@link Conversations.mark} keeps apart. */
-export const STEP_GROUPS = 2;
-const WORDS = STEPS + 2 * STEP_GROUPS;
-
 /**
- * The conversations under way, bounded: each has one of eight places, of which the one silent for longest is taken for a new
+ * The conversations under way, bounded: each has one of eight places in a row, of which the one silent for longest is taken for a new
  * one. Tells new ones, who is the client, and records that report again what another Exporter or interface has reported.
  */
 export class Conversations {
@@ -41,48 +39,37 @@ export class Conversations {
   /** The same behind those known. */
   highFrom = 0;
   highTo = -1;
-  private readonly buckets: number;
-  /** Two words a place: the eight of a bucket share a cache line. */
-  private readonly keys: Int32Array;
+  private readonly mask: number;
   private readonly words: Int32Array;
 
   /** Holds about `size` conversations, a power of two of at least 8. */
   constructor(size: number) {
-    this.buckets = size / WAYS;
-    this.keys = new Int32Array(2 * size);
+    this.mask = WORDS * size - 1;
     this.words = new Int32Array(WORDS * size);
   }
 
   /** The place of a conversation that a record from `times[0]` to `times[1]` belongs to; `clientEnd` is taken where it is new. */
   find(firstKey: number, secondKey: number, times: Float64Array, clientEnd: number): number {
-    const { keys, words } = this;
+    const { words, mask } = this;
     const start = (times[0]! / UNIT_MS) | 0;
     const end = (times[1]! / UNIT_MS) | 0;
-    const from = (secondKey & (this.buckets - 1)) * WAYS;
-    let place = -1;
-    for (let i = from; i < from + WAYS; i++) {
-      if (keys[2 * i] === firstKey && keys[2 * i + 1] === secondKey && words[WORDS * i + FLAGS] !== 0) {
-        place = i;
-        break;
+    let at = (secondKey * WORDS) & mask;
+    for (let way = 1; words[at] !== firstKey || words[at + 1] !== secondKey || words[at + FLAGS] === 0; way++) {
+      // Places are never given back: behind a free one there is nothing.
+      if (way === WAYS || words[at + FLAGS] === 0) {
+        at = this.take(firstKey, secondKey, end);
+        this.begin(at, end, clientEnd);
+        return at;
       }
+      at = (at + WORDS) & mask;
     }
-    if (place < 0) place = this.take(from, firstKey, secondKey, end);
+    const last = words[at + END]!;
+    if (((start - last) | 0) > SILENCE) this.begin(at, end, clientEnd);
     else {
-      const at = WORDS * place;
-      const last = words[at + END]!;
-      if (((start - last) | 0) <= SILENCE) {
-        if (((end - last) | 0) > 0) words[at + END] = end;
-        this.isNew = false;
-        return place;
-      }
+      if (((end - last) | 0) > 0) words[at + END] = end;
+      this.isNew = false;
     }
-    const at = WORDS * place;
-    this.isNew = true;
-    words[at + FLAGS] = clientEnd === 0 ? IS_USED : IS_USED | IS_UPPER;
-    words[at + END] = end;
-    words[at + OWNERS] = 0;
-    words[at + OWNERS + 1] = 0;
-    return place;
+    return at;
   }
 
   /**
@@ -91,7 +78,7 @@ export class Conversations {
    */
   mark(place: number, group: number, first: number, last: number): void {
     const { words } = this;
-    const at = WORDS * place + STEPS + 2 * group;
+    const at = place + STEPS + 2 * group;
     const low = words[at]!;
     const high = words[at + 1]!;
     if (high === 0) {
@@ -112,13 +99,13 @@ export class Conversations {
 
   /** Which end opened the conversation: 0 the lower one, 1 the other. */
   clientOf(place: number): number {
-    return (this.words[WORDS * place + FLAGS]! & IS_UPPER) === 0 ? 0 : 1;
+    return (this.words[place + FLAGS]! & IS_UPPER) === 0 ? 0 : 1;
   }
 
   /** Whether another reporter than `reporter`, which is not 0, has reported the same time of this direction, 0 or 1. */
   isReported(place: number, direction: number, reporter: number, times: Float64Array, isSampled: boolean): boolean {
     const { words } = this;
-    const at = WORDS * place + direction;
+    const at = place + direction;
     const end = (times[1]! / UNIT_MS) | 0;
     const owner = words[at + OWNERS]!;
     const until = words[at + OWNED_UNTIL]!;
@@ -133,22 +120,32 @@ export class Conversations {
     return false;
   }
 
-  /** The place for a new conversation in a bucket: a free one, or that of the one silent for longest. */
-  private take(from: number, firstKey: number, secondKey: number, end: number): number {
-    const { keys, words } = this;
-    let place = from;
-    for (let i = from; i < from + WAYS; i++) {
-      if (words[WORDS * i + FLAGS] === 0) {
-        place = i;
+  private begin(at: number, end: number, clientEnd: number): void {
+    const { words } = this;
+    this.isNew = true;
+    words[at + FLAGS] = clientEnd === 0 ? IS_USED : IS_USED | IS_UPPER;
+    words[at + END] = end;
+    words[at + OWNERS] = 0;
+    words[at + OWNERS + 1] = 0;
+  }
+
+  /** The place for a new conversation: a free one, or that of the one silent for longest. */
+  private take(firstKey: number, secondKey: number, end: number): number {
+    const { words, mask } = this;
+    const from = (secondKey * WORDS) & mask;
+    let at = from;
+    for (let way = 0; way < WAYS; way++) {
+      const candidate = (from + way * WORDS) & mask;
+      if (words[candidate + FLAGS] === 0) {
+        at = candidate;
         break;
       }
-      if (((words[WORDS * i + END]! - words[WORDS * place + END]!) | 0) < 0) place = i;
+      if (((words[candidate + END]! - words[at + END]!) | 0) < 0) at = candidate;
     }
-    const at = WORDS * place;
     if (words[at + FLAGS] !== 0 && ((end - words[at + END]!) | 0) < SILENCE) this.pushedOut++;
-    keys[2 * place] = firstKey;
-    keys[2 * place + 1] = secondKey;
-    for (let i = at + STEPS; i < at + WORDS; i++) words[i] = 0;
-    return place;
+    words.fill(0, at, at + WORDS);
+    words[at] = firstKey;
+    words[at + 1] = secondKey;
+    return at;
   }
 }

@@ -112,7 +112,7 @@ export class FlowSeries implements RecordOutput {
     if ((kind === 'event' && !hasContainer) || containers.isListening) return;
     if (!facts.read(flow, this.nowMs)) return;
     counters.flows++;
-    for (let i = 0; i < windows.length; i++) windows[i]!.place(facts.times, facts.amounts);
+    for (let i = 0; i < windows.length; i++) windows[i]!.place(facts.times);
     if (this.finest.isWhollyLate) counters.flowsLate++;
     else if (this.finest.isLate) counters.flowsPartlyLate++;
     if (kind === 'flow') this.devices.add(flow, facts);
@@ -203,7 +203,7 @@ export class FlowSeries implements RecordOutput {
 
   private closeOldest(window: StepWindow): void {
     const step = window.base++;
-    if (window === this.whole.detailWindow) this.whole.countHosts(step);
+    this.whole.prepare(window, step);
     this.closer.close(window, step, this.tables.get(window) ?? []);
   }
 

@@ -6,7 +6,7 @@ import { elementNumber } from './flow-plan.ts';
 import { protocolName, protocolSlot } from './protocol-names.ts';
 import type { InterfaceCounters } from './series-options.ts';
 import type { SeriesTable } from './series-table.ts';
-import { OCTETS, PACKETS, REVERSE_OCTETS, REVERSE_PACKETS } from './step-window.ts';
+import { OCTETS, PACKETS, REVERSE_OCTETS, REVERSE_PACKETS, type StepWindow } from './step-window.ts';
 import { line, makeTable, type TableContext } from './table-maker.ts';
 import { type TagLine, tagName } from './tag-line.ts';
 
@@ -42,6 +42,8 @@ const TCP = 6;
 /** Series of the whole: `iface:…`. */
 export class InterfaceSeries {
   private readonly traffic: SeriesTable;
+  /** The first columns of it by step: most flows have several of these steps, which lie side by side here. */
+  private readonly ring: Float64Array;
   private readonly details: SeriesTable;
   private readonly applications: SeriesTable;
   private readonly protocols: SeriesTable;
@@ -103,16 +105,12 @@ export class InterfaceSeries {
       isLasting: true,
       lines: [line('iface:l4protos', 'counter', [[0]])],
     });
+    this.ring = new Float64Array((ALL_PACKETS + 1) * this.traffic.window.slots);
     tags.start().addTo(this.traffic, 0, 0);
     tags.start().addTo(this.details, 0, 0);
     const { slots } = this.details.window;
     this.hosts = Array.from({ length: slots }, () => new DistinctCount());
     this.localHosts = Array.from({ length: slots }, () => new DistinctCount());
-  }
-
-  /** The table whose steps {@link InterfaceSeries.countHosts} is for. */
-  get detailWindow(): SeriesTable['window'] {
-    return this.details.window;
   }
 
   /** Takes what the interface itself has counted, as of `nowMs`. */
@@ -132,10 +130,12 @@ export class InterfaceSeries {
     const destinationIsLocal = networks[DESTINATION]! >= 0;
     const isSent = plan.direction >= 0 ? flow.words[plan.direction] === 1 : sourceIsLocal;
     const version = ipVersion === 4 ? FOUR_SENT : ipVersion === 6 ? SIX_SENT : OTHER_SENT;
-    traffic.addShares(0, isSent ? version : version + 1, amounts, OCTETS);
-    traffic.addShares(0, isSent ? version + 1 : version, amounts, REVERSE_OCTETS);
-    traffic.addShares(0, ALL_PACKETS, amounts, PACKETS);
-    traffic.addShares(0, ALL_PACKETS, amounts, REVERSE_PACKETS);
+    const { window } = traffic;
+    const { slots } = window;
+    window.addTo(this.ring, (isSent ? version : version + 1) * slots, OCTETS, amounts);
+    window.addTo(this.ring, (isSent ? version + 1 : version) * slots, REVERSE_OCTETS, amounts);
+    window.addTo(this.ring, ALL_PACKETS * slots, PACKETS, amounts);
+    window.addTo(this.ring, ALL_PACKETS * slots, REVERSE_PACKETS, amounts);
     if (sourceIsLocal !== destinationIsLocal) {
       details.addShares(0, sourceIsLocal ? LOCAL_TO_REMOTE : REMOTE_TO_LOCAL, amounts, OCTETS);
       details.addShares(0, sourceIsLocal ? REMOTE_TO_LOCAL : LOCAL_TO_REMOTE, amounts, REVERSE_OCTETS);
@@ -155,10 +155,18 @@ export class InterfaceSeries {
     this.addParts(facts, isNew);
   }
 
-  /** Says how many hosts there were in a step before it is closed. */
-  countHosts(step: number): void {
-    const { details } = this;
-    const slot = step % details.window.slots;
+  /** Makes a step ready to be closed. */
+  prepare(window: StepWindow, step: number): void {
+    const { traffic, details, ring } = this;
+    if (window === traffic.window) {
+      for (let column = FOUR_SENT; column <= ALL_PACKETS; column++) {
+        const at = column * window.slots + (step % window.slots);
+        traffic.put(0, column, step, ring[at]!);
+        ring[at] = 0;
+      }
+    }
+    if (window !== details.window) return;
+    const slot = step % window.slots;
     details.put(0, HOSTS, step, this.hosts[slot]!.count());
     details.put(0, LOCAL_HOSTS, step, this.localHosts[slot]!.count());
     this.hosts[slot]!.clear();

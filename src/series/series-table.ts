@@ -142,7 +142,7 @@ export class SeriesTable {
       slot[at] = slot[at]! + amount;
       return;
     }
-    const shares = window.shares[kind]!;
+    const shares = window.sharesOf(kind, amounts);
     let index = window.firstSlot;
     for (let i = 0; i <= last - first; i++) {
       const slot = slots[index]!;

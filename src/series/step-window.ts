@@ -36,8 +36,10 @@ export class StepWindow {
   isLate = false;
   /** The same for its end: all of it is late. */
   isWhollyLate = false;
-  /** For each amount, what of it falls into each step from `first` on; meant only where `last` is greater. */
-  readonly shares: readonly Float64Array[];
+  private readonly shares: readonly Float64Array[];
+  /** Which of these are of the present flow: a bit each. */
+  private shared = 0;
+  private readonly times = new Float64Array(2);
   private readonly openSteps: number;
 
   /** `delayMs` is how long a step stays open after its end. */
@@ -54,10 +56,9 @@ export class StepWindow {
   }
 
   /**
-   * Places a flow from `times[0]` to `times[1]`, Unix milliseconds, the end not included unless both are the same, and shares
-   * `amounts` out.
+   * Places a flow from `times[0]` to `times[1]`, Unix milliseconds, the end not included unless both are the same.
    */
-  place(times: Float64Array, amounts: Float64Array): void {
+  place(times: Float64Array): void {
     const { stepMs, base } = this;
     const startMs = times[0]!;
     const endMs = times[1]!;
@@ -74,7 +75,9 @@ export class StepWindow {
     this.firstSlot = first % this.slots;
     this.lastSlot = last === first ? this.firstSlot : last % this.slots;
     if (last > this.used) this.used = last;
-    if (last > first) this.shareOut(startMs, endMs, amounts);
+    this.shared = 0;
+    this.times[0] = startMs;
+    this.times[1] = endMs;
   }
 
   /** The open step that a time, Unix milliseconds, is in, or the nearest one. */
@@ -85,24 +88,50 @@ export class StepWindow {
     return open;
   }
 
-  /** Differences of a rounded-down running sum: whole numbers that add up to the whole. */
-  private shareOut(startMs: number, endMs: number, amounts: Float64Array): void {
-    const { stepMs, first, last, shares } = this;
-    const duration = endMs - startMs;
-    for (let kind = 0; kind < AMOUNTS; kind++) {
-      const amount = amounts[kind]!;
-      if (amount === 0) continue;
-      const ofKind = shares[kind]!;
-      const rate = amount / duration;
-      let before = 0;
-      let elapsedMs = (first + 1) * stepMs - startMs;
-      for (let step = first; step < last; step++) {
-        const upTo = Math.floor(rate * elapsedMs);
-        ofKind[step - first] = upTo - before;
-        before = upTo;
-        elapsedMs += stepMs;
-      }
-      ofKind[last - first] = amount - before;
+  /**
+   * What of the present flow's amount of a kind falls into each of its steps: whole numbers that add up to the whole. To be used
+   * where it has several.
+   */
+  sharesOf(kind: number, amounts: Float64Array): Float64Array {
+    const shares = this.shares[kind]!;
+    if ((this.shared & (1 << kind)) !== 0) return shares;
+    this.shared |= 1 << kind;
+    const { stepMs, first, last, times } = this;
+    const amount = amounts[kind]!;
+    const rate = amount / (times[1]! - times[0]!);
+    // Differences of a rounded-down running sum.
+    let before = 0;
+    let elapsedMs = (first + 1) * stepMs - times[0]!;
+    for (let i = 0; i < last - first; i++) {
+      const upTo = Math.floor(rate * elapsedMs);
+      shares[i] = upTo - before;
+      before = upTo;
+      elapsedMs += stepMs;
     }
+    shares[last - first] = amount - before;
+    return shares;
+  }
+
+  /** Adds the present flow's amount of a kind to a ring of {@link StepWindow.slots} values that starts at `at`. */
+  addTo(ring: Float64Array, at: number, kind: number, amounts: Float64Array): void {
+    const amount = amounts[kind]!;
+    if (amount === 0) return;
+    const { firstSlot, stepMs, first, last, times, slots } = this;
+    let pos = at + firstSlot;
+    if (first === last) {
+      ring[pos] = ring[pos]! + amount;
+      return;
+    }
+    const rate = amount / (times[1]! - times[0]!);
+    let before = 0;
+    let elapsedMs = (first + 1) * stepMs - times[0]!;
+    for (let left = last - first; left > 0; left--) {
+      const upTo = Math.floor(rate * elapsedMs);
+      ring[pos] = ring[pos]! + upTo - before;
+      before = upTo;
+      elapsedMs += stepMs;
+      if (++pos === at + slots) pos = at;
+    }
+    ring[pos] = ring[pos]! + amount - before;
   }
 }
