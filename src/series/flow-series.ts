@@ -153,7 +153,7 @@ export class FlowSeries implements RecordOutput {
       this.finish();
     }
     if (this.nowMs < 0) this.startAt(nowMs);
-    if (nowMs <= this.nowMs) return;
+    else if (nowMs <= this.nowMs) return;
     this.nowMs = nowMs;
     const { interfaceCounters } = this.options;
     if (interfaceCounters !== undefined) this.whole.setCounters(interfaceCounters(), nowMs);

@@ -46,15 +46,13 @@ export class SeriesHarness {
     return this.points.filter((point) => point.measurement === measurement).map(showPoint);
   }
 
-  /** The last value of each series of a measurement's field: of counters, all that was counted. */
+  /** The value of each series of a measurement's field that was written last: of counters, all that was counted. */
   totals(measurement: string, field: string): Map<string, number> {
-    const last = new Map<string, { time: bigint; value: number }>();
-    for (const { measurement: name, tags, fields, time } of this.points) {
-      if (name !== measurement || fields[field] === undefined) continue;
-      const key = showTags(tags);
-      if ((last.get(key)?.time ?? 0n) <= time) last.set(key, { time, value: fields[field]! });
+    const last = new Map<string, number>();
+    for (const { measurement: name, tags, fields } of this.points) {
+      if (name === measurement && fields[field] !== undefined) last.set(showTags(tags), fields[field]);
     }
-    return new Map([...last].map(([key, { value }]) => [key, value]));
+    return last;
   }
 
   /** Their sum. */

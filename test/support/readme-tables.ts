@@ -5,6 +5,7 @@ import { environmentName } from '../../src/config/load-configuration.ts';
 import { FIELDS } from '../../src/flow/fields.ts';
 import { ORIGIN_KEYS } from '../../src/flow/origin.ts';
 import { DECODE_FAULTS } from '../../src/metrics/decode-counters.ts';
+import { schemaMarkdown } from '../../src/series/schema.ts';
 
 function row(...cells: readonly string[]): string {
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
@@ -27,6 +28,7 @@ export const README_TABLES: Readonly<Record<string, () => string>> = {
       FIELDS.map(({ ntop, iana, unit, meaning }) => row(`\`${ntop}\``, `\`${iana}\``, unit, meaning)),
     ),
   faults: () => DECODE_FAULTS.map((fault) => `\`${fault}\``).join(', '),
+  series: schemaMarkdown,
   environment: () => OPTION_NAMES.map((name) => `\`${environmentName(name)}\``).join(', '),
 };
 
