@@ -27,6 +27,10 @@ const MEMBER_KIND = 64;
 /** Flows of containers that are told apart at a time. */
 const FLOWS = 65_536;
 
+/** Names of containers whose ids are kept. */
+const MAX_IDS = 4096;
+const MAX_PLACE_LENGTH = 1024;
+
 /** Who opened a connection, as far as the record of an agent tells. */
 export const CLIENT_UNKNOWN = 0;
 /** The record's source. */
@@ -53,6 +57,8 @@ export class ContainerSeries {
   private readonly podNames: readonly [TagText, TagText];
   private readonly hasContainer = [false, false];
   private readonly hasPod = [false, false];
+  /** Ids of containers by Exporter, pod and name. */
+  private readonly ids = new Map<string, string>();
   /** Milliseconds, of both ends; -1 for none. */
   private readonly rtt = new Float64Array(2);
   private readonly variance = new Float64Array(2);
@@ -111,7 +117,9 @@ export class ContainerSeries {
       this.containerNames[end as 0 | 1].read(bytes, words[slot]!, words[slot + 1]!);
       hasContainer[end] = true;
     }
-    for (let i = 0; i < attachments.length; i++) this.readAttachment(attachments[i]!.ntop, attachments[i]!.value);
+    for (let i = 0; i < attachments.length; i++) {
+      this.readAttachment(attachments[i]!.ntop, attachments[i]!.value, flow.origin.exporterAddress);
+    }
     if (!hasContainer[SOURCE] && !hasContainer[DESTINATION] && !hasPod[SOURCE] && !hasPod[DESTINATION]) return false;
     if (plan.hasLatency) this.readLatency(flow, plan);
     return !this.isListening;
@@ -193,13 +201,13 @@ export class ContainerSeries {
     return this.tags.start().text(tag, name).addTo(table, name.first, name.second);
   }
 
-  private readAttachment(key: string, value: PlainValue): void {
+  private readAttachment(key: string, value: PlainValue, exporter: string): void {
     switch (key) {
       case 'LOCAL_CONTAINER':
-        this.readContainer(value, SOURCE);
+        this.readContainer(value, SOURCE, exporter);
         return;
       case 'REMOTE_CONTAINER':
-        this.readContainer(value, DESTINATION);
+        this.readContainer(value, DESTINATION, exporter);
         return;
       case 'TCP':
         if (!isObject(value)) return;
@@ -218,14 +226,16 @@ export class ContainerSeries {
     }
   }
 
-  /** The id, which older agents have one level up, else the name. */
-  private readContainer(value: PlainValue, end: 0 | 1): void {
+  /** The id, which some agents have one level up; else that which the same name had before; else the name. */
+  private readContainer(value: PlainValue, end: 0 | 1, exporter: string): void {
     const record = Array.isArray(value) ? (value as readonly PlainValue[])[0] : value;
     if (!isObject(record)) return;
     const inner = [record['KUBE'], record['K8S'], record['DOCKER']].find(isObject);
-    const name = [record['ID'], inner?.['ID'], inner?.['NAME'], record['NAME']].find(isText);
-    if (name !== undefined && !this.hasContainer[end]) {
-      this.containerNames[end].readString(name);
+    const id = [record['ID'], inner?.['ID']].find(isText);
+    const name = [inner?.['NAME'], record['NAME']].find(isText);
+    const tag = this.idOf(id, name, `${exporter} ${inner?.['NS']} ${inner?.['POD']} ${name}`);
+    if (tag !== undefined && !this.hasContainer[end]) {
+      this.containerNames[end].readString(tag);
       this.hasContainer[end] = true;
     }
     const pod = inner?.['POD'];
@@ -233,6 +243,15 @@ export class ContainerSeries {
       this.podNames[end].readString(pod);
       this.hasPod[end] = true;
     }
+  }
+
+  /** Records of one agent about one container have its id, its name, or both. */
+  private idOf(id: string | undefined, name: string | undefined, place: string): string | undefined {
+    if (name === undefined || place.length > MAX_PLACE_LENGTH) return id ?? name;
+    if (id === undefined) return this.ids.get(place) ?? name;
+    if (this.ids.size >= MAX_IDS) this.ids.clear();
+    this.ids.set(place, id);
+    return id;
   }
 
   /** ntop's probes tell half the round-trip time to each end. */

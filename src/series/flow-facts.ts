@@ -153,7 +153,7 @@ export class FlowFacts {
   }
 
   private readAddresses(flow: Flow): void {
-    const { plan, networks } = this;
+    const { plan } = this;
     const { words, view } = flow;
     const hasFour = plan.sourceIPv4 >= 0 && plan.destinationIPv4 >= 0;
     const hasSix = plan.sourceIPv6 >= 0 && plan.destinationIPv6 >= 0;
@@ -174,17 +174,32 @@ export class FlowFacts {
     } else if (this.ipVersion === 6 && hasSix) {
       const source = words[plan.sourceIPv6]!;
       const destination = words[plan.destinationIPv6]!;
-      if (source + 16 > view.byteLength || destination + 16 > view.byteLength) return;
+      if (source + 16 > view.byteLength || destination + 16 > view.byteLength) {
+        this.takeNoAddresses();
+        return;
+      }
       this.takeSix(SOURCE, view, source);
       this.takeSix(DESTINATION, view, destination);
       this.isMulticast = view.getUint8(destination) === 0xff;
     } else {
-      networks[SOURCE] = -1;
-      networks[DESTINATION] = -1;
+      this.takeNoAddresses();
       return;
     }
     this.hasAddresses = true;
     this.makeConversationKey();
+  }
+
+  /** Containers' flows are told apart by their ports then. */
+  private takeNoAddresses(): void {
+    const { hash, networks } = this;
+    networks[SOURCE] = -1;
+    networks[DESTINATION] = -1;
+    this.sourceEnd = 0;
+    hash.start(CONVERSATION_KIND + this.protocol);
+    hash.word((this.sourcePort << 16) | this.destinationPort);
+    hash.end();
+    this.conversationFirst = hash.first;
+    this.conversationSecond = hash.second;
   }
 
   private takeFour(end: number, words: Uint32Array, slot: number): void {

@@ -3,10 +3,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Flow, PlainRecord } from '../../src/flow/flow.ts';
 import { Origin } from '../../src/flow/origin.ts';
+import { Listening } from '../../src/pipeline/listening.ts';
 import { DEFAULT_SERIES_OPTIONS } from '../../src/series/series-options.ts';
 import { type MadeFlow, makeFlow } from '../support/flow-builder.ts';
+import { agentExamples } from '../support/listening-harness.ts';
+import { header0 } from '../support/ntopng-message.ts';
 import { SeriesHarness, T0 } from './series-harness.ts';
 
+const ENDPOINT = { url: 'tcp://192.0.2.9:5556', address: '192.0.2.9', port: 5556 };
 const A = 0xc00cc10b;
 const B = 0xc00cc006;
 
@@ -146,6 +150,36 @@ describe('containers and pods', () => {
       harness.add(event({ LOCAL_CONTAINER: value, TCP: value, NW_LATENCY_MS: value, EVENT_TYPE: value }));
     }
     expect(harness.rows('pod:num_flows')).toEqual([`pod=${KUBE.KUBE.POD} 60s as_client=1 as_server=0`]);
+  });
+});
+
+describe('what agents print', () => {
+  const examples = agentExamples();
+  if (examples === undefined) {
+    it.skip('makes series of containers (skipped: ../shared is not here)', () => {});
+    return;
+  }
+
+  it('makes series of containers, by their ids where any record tells them', () => {
+    const harness = new SeriesHarness();
+    const listening = new Listening([], harness.series);
+    for (const { text, isCounters } of [...examples].reverse()) {
+      // The event with the id before the status with the name, as they are in time.
+      if (isCounters || text.includes('"RTT"')) continue;
+      listening.take([header0({ topic: 'flow' }), Buffer.from(text)], ENDPOINT, T0);
+    }
+    for (const { text, isCounters } of examples) {
+      if (!isCounters && !text.includes('"RTT"')) continue;
+      listening.take([header0({ topic: isCounters ? 'counter' : 'flow' }), Buffer.from(text)], ENDPOINT, T0);
+    }
+    harness.series.finish();
+    const last = (measurement: string) => harness.rows(measurement).map((row) => row.replace(/ -?\d+s /, ' '));
+    expect(last('container:num_flows')).toEqual(['container=cf5485c07181 as_client=2 as_server=0']);
+    expect(last('container:rtt')).toEqual(['container=cf5485c07181 as_client=4.144']);
+    expect(last('container:rtt_variance')).toEqual(['container=cf5485c07181 as_client=5.322']);
+    expect(last('evexporter_iface:traffic')).toContain(
+      'exporter=192.0.2.9 ifname=veth973a1f7 bytes_sent=70740354 bytes_rcvd=220771',
+    );
   });
 });
 

@@ -1,5 +1,7 @@
 /** What may come late, twice, from the future, in any octets and without end. */
 
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { SCHEMA_BY_NAME, SCHEMAS, schemaMarkdown } from '../../src/series/schema.ts';
 import { DEFAULT_SERIES_OPTIONS, parseFamilyLimits, parseSeriesSteps } from '../../src/series/series-options.ts';
@@ -357,6 +359,27 @@ describe('the table of series', () => {
     }
     expect(written.size).toBeGreaterThan(30);
   });
+
+  const reference = fileURLToPath(new URL('../../../shared/ie/ntopng-timeseries.json', import.meta.url));
+  if (!existsSync(reference)) it.skip('has every measurement of ntopng (skipped: ../shared is not here)', () => {});
+  else {
+    it('has every measurement of ntopng, as ntopng has it', () => {
+      const { schemas, only_in_4_2, documented_only } = JSON.parse(readFileSync(reference, 'utf8'));
+      for (const { measurement, tags, metrics, type, step } of [...schemas, ...only_in_4_2]) {
+        expect(SCHEMA_BY_NAME.get(measurement), measurement).toMatchObject({
+          tags: tags.filter((tag: string) => tag !== 'ifid'),
+          fields: metrics,
+          type,
+          stepSeconds: step,
+        });
+      }
+      for (const measurement of documented_only) expect(SCHEMA_BY_NAME.has(measurement), measurement).toBe(true);
+      expect(SCHEMAS.filter(({ measurement }) => !measurement.startsWith('flowrelay:'))).toHaveLength(
+        new Set([...schemas, ...only_in_4_2].map(({ measurement }) => measurement).concat(documented_only)).size,
+      );
+      expect(SCHEMAS.every(({ note, family }) => note !== '' || family !== '')).toBe(true);
+    });
+  }
 
   it('is in the README as a whole', () => {
     const markdown = schemaMarkdown();
