@@ -123,6 +123,7 @@ export class Delivery {
   #identity: InfluxdbIdentity | undefined;
   #identifying: Promise<InfluxdbIdentity | InfluxdbAnswer> | undefined;
   #toldIdentity = '';
+  #toldSetup = '';
   #freshFrom: SpoolPosition;
   #end: SpoolPosition;
   #batchOctets: number;
@@ -436,7 +437,9 @@ export class Delivery {
     }
     this.#toldIdentity = told;
     const refused = await prepare(transport, found.kind, target);
-    if (refused !== '') onEvent({ kind: 'setup_refused', server, reason: refused });
+    if (typeof refused !== 'string') return refused;
+    if (refused !== '' && refused !== this.#toldSetup) onEvent({ kind: 'setup_refused', server, reason: refused });
+    this.#toldSetup = refused;
     this.#identity = found;
     return found;
   }

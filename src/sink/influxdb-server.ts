@@ -8,7 +8,7 @@ export type InfluxdbKind = 'influxdb1' | 'influxdb2' | 'influxdb3' | 'victoriame
 
 /** Where in a server points go. */
 export interface InfluxdbTarget {
-  /** Database of InfluxDB 1.x; also of 3.x and the bucket of 2.x where {@link InfluxdbTarget.bucket} is `''`. */
+  /** Database of InfluxDB 1.x, and the bucket of others where {@link InfluxdbTarget.bucket} is `''`; and the other way round. */
   readonly database: string;
   /** Organisation of InfluxDB 2.x. */
   readonly organisation: string;
@@ -32,7 +32,7 @@ export interface InfluxdbIdentity {
 /** Asks a server what it is; the answer to /ping where it gave none at all. */
 export async function identify(transport: InfluxdbTransport): Promise<InfluxdbIdentity | InfluxdbAnswer> {
   const ping = await transport.get('/ping');
-  if (ping.status === 0 || ping.status >= 500 || ping.status === 429) return ping;
+  if (hasFailed(ping)) return ping;
   const health = ping.version === '' ? await transport.get('/health') : undefined;
   const version = plainVersion(
     ping.version || health?.version || versionIn(ping.text) || versionIn(health?.text ?? ''),
@@ -47,29 +47,37 @@ export async function identify(transport: InfluxdbTransport): Promise<InfluxdbId
   return { kind: 'unknown', version: '' };
 }
 
+/** No answer, or one that passes. */
+function hasFailed({ status }: InfluxdbAnswer): boolean {
+  return status === 0 || status >= 500 || status === 429;
+}
+
 /** Path and query of writes to `target`. Times are in nanoseconds. */
 export function writePath(kind: InfluxdbKind, { database, organisation, bucket }: InfluxdbTarget): string {
   const takesBuckets = kind === 'influxdb2' || kind === 'influxdb3' || kind === 'victoriametrics';
   if (kind === 'influxdb1' || (!takesBuckets && bucket === '')) {
-    return `/write?${new URLSearchParams({ db: database, precision: 'ns' })}`;
+    return `/write?${new URLSearchParams({ db: database || bucket, precision: 'ns' })}`;
   }
   return `/api/v2/write?${new URLSearchParams({ org: organisation, bucket: bucket || database, precision: 'ns' })}`;
 }
 
 /**
  * Sees that the database of an InfluxDB 1.x is there, with its retention policies and continuous queries; others are left as
- * they are. Returns what was refused, `''` for nothing; writing may work all the same. What exists already stays as it is: a
- * database may hold years of somebody else's points.
+ * they are. Returns what was refused, `''` for nothing (writing may work all the same), or the answer of a server that went
+ * away in the middle. What exists already stays as it is: a database may hold years of somebody else's points.
  */
 export async function prepare(
   transport: InfluxdbTransport,
   kind: InfluxdbKind,
   target: InfluxdbTarget,
-): Promise<string> {
+): Promise<string | InfluxdbAnswer> {
   if (kind !== 'influxdb1') return '';
-  const { database, retentionDays } = target;
+  const { retentionDays } = target;
+  const database = target.database || target.bucket;
   const days = retentionDays ?? target.retentionDaysOfNew;
-  const isThere = databasesIn((await transport.query('SHOW DATABASES')).text).includes(database);
+  const shown = await transport.query('SHOW DATABASES');
+  if (hasFailed(shown)) return shown;
+  const isThere = databasesIn(shown.text).includes(database);
   const statements = isThere ? [] : [createDatabase(database)];
   // A new database keeps for ever by itself.
   if (Number.isFinite(days) && (!isThere || retentionDays !== undefined))
@@ -78,6 +86,7 @@ export async function prepare(
   for (const rollUp of target.rollUps) statements.push(createRollUp(database, rollUp));
   for (const statement of statements) {
     const answer = await transport.query(statement);
+    if (hasFailed(answer)) return answer;
     const problem = answer.status === 200 ? errorIn(answer.text) : `${answer.status} ${errorIn(answer.text)}`;
     if (problem !== '' && !/already exists/.test(problem)) return `${statement.slice(0, 60)}: ${problem}`;
   }

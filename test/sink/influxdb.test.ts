@@ -435,6 +435,41 @@ describe('the end', () => {
     expect(readdirSync(directory)).toEqual(['positions.json']);
   });
 
+  it.each([
+    ['missing', undefined],
+    ['garbage', '{"end":[1'],
+    ['out of order', '{"end":[9,1],"servers":{"x":[[[5,1],[4,2]]]}}'],
+    ['of other types', '{"end":["a",1],"servers":7}'],
+  ])('sends all there is where the saved positions are %s', async (_, text) => {
+    const directory = folder();
+    const first = await open(['http://127.0.0.1:1'], { directory });
+    hand(first.sink, points(7));
+    await first.sink.close(0);
+    const { rmSync: remove, writeFileSync } = await import('node:fs');
+    if (text === undefined) remove(join(directory, 'positions.json'));
+    else writeFileSync(join(directory, 'positions.json'), text);
+    const stub = await stubOf('v2.7.1', OK);
+    const { sink } = await open(stub, { directory });
+    await sink.flush();
+    expect(lines(stub)).toEqual(points(7));
+  });
+
+  it('has a server that was added get what comes from then on, and leaves the others theirs', async () => {
+    const directory = folder();
+    const ill = await stubOf('v2.7.1', () => ({ status: 503 }));
+    const first = await open(ill, { directory });
+    hand(first.sink, points(7));
+    await first.sink.close(0);
+    const added = await stubOf('v2.7.1', OK);
+    ill.answer = OK;
+    ill.requests.length = 0;
+    const { sink } = await open([ill.url, added.url], { directory });
+    hand(sink, points(3, 8));
+    await sink.flush();
+    expect(lines(added)).toEqual(points(3, 8));
+    expect([...lines(ill)].sort()).toEqual(points(10).sort());
+  });
+
   it('is quick where the server does not answer at all', async () => {
     const stub = await stubOf('v2.7.1', () => undefined);
     const { sink } = await open(stub, { timeoutMs: 600_000 });
