@@ -1,6 +1,7 @@
 /** Delivery to one server: what it has not confirmed goes out in order, again and again until it has. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { halves, linesIn, makeSlice, type Slice, without } from './batch-slices.ts';
 import {
   type InfluxdbIdentity,
   type InfluxdbTarget,
@@ -12,7 +13,7 @@ import {
 import type { InfluxdbAnswer, InfluxdbTransport } from './influxdb-transport.ts';
 import { earlier, later, PendingRanges, type SpoolPosition } from './pending-ranges.ts';
 import { isAboutLines, readRefusal } from './refused-lines.ts';
-import { countLines, type SpoolBatch } from './spool.ts';
+import type { SpoolBatch } from './spool.ts';
 
 /** Why points were given up. */
 export const POINT_DROP_REASONS = ['spool_full', 'spool_damaged', 'line_too_long'] as const;
@@ -62,15 +63,6 @@ export interface DeliveryOptions {
   readonly onProgress: () => void;
 }
 
-/** Part of a batch that is sent by itself. */
-interface Slice {
-  readonly octets: Buffer;
-  readonly lines: number;
-  /** Times it failed for itself, and since when. */
-  failures: number;
-  failedSinceMs: number;
-}
-
 /** A batch on its way. */
 interface Work {
   readonly from: SpoolPosition;
@@ -88,7 +80,6 @@ interface Lane {
   wake: (() => void) | undefined;
 }
 
-const NEWLINE = 0x0a;
 /** A server's wish to be left alone is followed this long. */
 const MAX_RETRY_AFTER_MS = 300_000;
 /** Fresh points that are this far behind have waited: what comes after them goes first. */
@@ -443,33 +434,6 @@ export class Delivery {
     this.#identity = found;
     return found;
   }
-}
-
-/** Two parts with half of the lines each, the first one last: it is sent first. */
-function halves({ octets }: Slice): Slice[] {
-  const middle = octets.length >> 1;
-  let cut = octets.lastIndexOf(NEWLINE, middle) + 1;
-  if (cut === 0 || cut === octets.length) cut = octets.indexOf(NEWLINE) + 1;
-  return [makeSlice(octets.subarray(cut)), makeSlice(octets.subarray(0, cut))];
-}
-
-function makeSlice(octets: Buffer): Slice {
-  return { octets, lines: countLines(octets, 0, octets.length), failures: 0, failedSinceMs: 0 };
-}
-
-function linesIn(octets: Buffer): string[] {
-  return octets.toString('utf8').split('\n').slice(0, -1);
-}
-
-/** The lines whose index is not in `left`, octet by octet as they are. */
-function without(octets: Buffer, left: ReadonlyMap<number, string>): Buffer {
-  const kept: Buffer[] = [];
-  for (let at = 0, i = 0; at < octets.length; i++) {
-    const behind = octets.indexOf(NEWLINE, at) + 1;
-    if (!left.has(i)) kept.push(octets.subarray(at, behind));
-    at = behind;
-  }
-  return Buffer.concat(kept);
 }
 
 /** Between half of it and all, so that many who wait for one server do not come back at once. */
