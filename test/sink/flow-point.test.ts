@@ -253,6 +253,7 @@ describe.skipIf(!hasInflux)('InfluxDB 1.6 reads back', () => {
     const flows = [
       element('float', [0x3f, 0xc0, 0, 0]),
       element('float', [0x7f, 0xc0, 0, 0]),
+      element('float', [0xff, 0x80, 0, 0]),
       element('boolean', [1]),
       element('boolean', [9]),
     ];
@@ -280,6 +281,7 @@ describe.skipIf(!hasInflux)('InfluxDB 1.6 reads back', () => {
     format.flush();
     expect(output.lines.map((line) => /V_\w+=\S+?(?=[, ])/.exec(line)?.[0])).toEqual([
       'V_float=1.5',
+      undefined,
       undefined,
       'V_boolean=true',
       undefined,

@@ -133,8 +133,8 @@ describe('answers', () => {
     [200, '<html>Welcome</html>', '200 <html>Welcome</html>'],
     [
       400,
-      '<html>400 Bad Request: The plain HTTP request was sent to HTTPS port</html>',
-      '400 <html>400 Bad Request: The plain HTTP request was sent to HTTPS port</html>',
+      '<html>400 Bad Request: missing Host header at this point</html>',
+      '400 <html>400 Bad Request: missing Host header at this point</html>',
     ],
     [400, '{"code":"invalid","message":"precision is not known"}', '400 precision is not known'],
   ])('keeps points through %i, says so once, and sends them again', async (status, body, reason) => {
@@ -305,9 +305,10 @@ describe('servers that do harm', () => {
     response.on('close', () => clearInterval(timer));
   }
 
-  it.each(bodies)('outlives %s', async (_, answer) => {
+  it.each(bodies)('outlives %s', async (name, answer) => {
     const stub = await stubOf('v2.7.1', answer);
-    const { sink } = await open(stub, { timeoutMs: 300 });
+    // One that never ends must not be waited for.
+    const { sink } = await open(stub, { timeoutMs: name.startsWith('a body') ? 600_000 : 300 });
     hand(sink, points(5));
     await until(() => stub.writes.length >= 2, 'second try');
     expect(sink.deliveries[0]!.problem.length).toBeLessThan(600);
@@ -386,6 +387,39 @@ describe('many points', () => {
   });
 });
 
+describe('a server that comes back', () => {
+  it('is asked anew what it is', async () => {
+    const stub = await stubOf('v2.7.1', OK);
+    const { sink } = await open(stub);
+    hand(sink, points(1));
+    await sink.flush();
+    stub.ping = { 'X-Influxdb-Version': '3.0.0' };
+    stub.answer = (_, response) => {
+      stub.answer = OK;
+      response.socket?.destroy();
+      return undefined;
+    };
+    hand(sink, points(1, 2));
+    await sink.flush();
+    expect(sink.deliveries[0]!.identity).toEqual({ kind: 'influxdb3', version: '3.0.0' });
+  });
+
+  it('gets what is handed over while all is flushed', async () => {
+    const stub = await stubOf('v2.7.1', (_, response) => void setTimeout(() => response.writeHead(204).end(), 50));
+    const { sink } = await open(stub, { flushMs: 60_000 });
+    hand(sink, points(1));
+    const flushed = sink.flush();
+    await until(() => stub.writes.length === 1, 'request');
+    hand(sink, points(1, 2));
+    const second = sink.flush();
+    await until(() => stub.writes.length === 2, 'second request');
+    setTimeout(() => hand(sink, points(1, 3)), 10);
+    await Promise.all([flushed, second]);
+    await sink.flush();
+    expect(lines(stub)).toEqual(points(3));
+  });
+});
+
 describe('a conversion', () => {
   it('does not wait for ever for a server that confirms nothing', async () => {
     const { sink } = await open(['http://127.0.0.1:1'], {
@@ -452,6 +486,23 @@ describe('the end', () => {
     const { sink } = await open(stub, { directory });
     await sink.flush();
     expect(lines(stub)).toEqual(points(7));
+  });
+
+  it('sends what a process that was killed had handed over since it last saved its positions', async () => {
+    const directory = folder();
+    const copy = folder();
+    const stub = await stubOf('v2.7.1', () => ({ status: 503 }));
+    const { sink: killed } = await open(stub, { directory });
+    hand(killed, points(7));
+    const { cpSync } = await import('node:fs');
+    cpSync(directory, copy, { recursive: true });
+    await killed.close(0);
+    stub.answer = OK;
+    stub.requests.length = 0;
+    const { sink } = await open(stub, { directory: copy });
+    await sink.flush();
+    expect(lines(stub)).toEqual(points(7));
+    expect(sink.deliveries[0]).toMatchObject({ pointsRecovered: 7, pointsConfirmed: 7 });
   });
 
   it('has a server that was added get what comes from then on, and leaves the others theirs', async () => {

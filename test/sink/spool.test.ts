@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   mkdtempSync,
@@ -212,6 +213,32 @@ describe('after a crash', () => {
 });
 
 describe('a disk that fails', () => {
+  it('is full: nothing is lost, and no file ends in the middle of a record', ({ skip }) => {
+    const directory = folder();
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', directory], { stdio: 'pipe' });
+    } catch (error) {
+      if (process.env['FLOWRELAY_REQUIRE_INTEGRATION'] === '1') throw error;
+      skip('no small file system can be mounted');
+      return;
+    }
+    try {
+      const { spool, events } = open({ directory });
+      const texts = Array.from({ length: 200 }, (_, i) => `line ${i} ${'x'.repeat(700)}\n`);
+      for (const text of texts) add(spool, text);
+      expect(events).toEqual([{ kind: 'spool_failed', path: directory, reason: expect.stringContaining('ENOSPC') }]);
+      expect(readAll(spool)).toBe(texts.join(''));
+      const [file = ''] = spoolFiles(directory);
+      const { length } = texts[0]!;
+      const onDisk = statSync(join(directory, file)).size;
+      const [memory] = spool.segments.filter(({ isOnDisk }) => !isOnDisk);
+      expect(onDisk).toBe(memory!.start.at);
+      expect(memory!.start.line).toBeGreaterThan(Math.floor(50_000 / length));
+    } finally {
+      execFileSync('umount', [directory]);
+    }
+  });
+
   it('is said, and memory is used until it works again', () => {
     const directory = folder();
     const { spool, events } = open({ directory });

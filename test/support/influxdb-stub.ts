@@ -24,10 +24,13 @@ export class InfluxdbStub {
   readonly requests: StubRequest[] = [];
   /** Answers writes; may be changed at any time. */
   answer: StubAnswer;
+  /** Headers of the answer to /ping. */
+  ping: Record<string, string>;
   readonly #server: Server;
 
   private constructor(ping: Record<string, string>, answer: StubAnswer, pingStatus: number) {
     this.answer = answer;
+    this.ping = ping;
     this.#server = createServer((request, response) => {
       const parts: Buffer[] = [];
       request.on('data', (part: Buffer) => parts.push(part));
@@ -38,7 +41,7 @@ export class InfluxdbStub {
         const text = (request.headers['content-encoding'] === 'gzip' ? gunzipSync(octets) : octets).toString();
         const { method = '', url: path = '', headers } = request;
         if (path.endsWith('/ping')) {
-          response.writeHead(pingStatus, ping).end();
+          response.writeHead(pingStatus, this.ping).end();
           return;
         }
         const stored = { method, path, headers, text };
