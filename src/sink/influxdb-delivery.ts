@@ -192,7 +192,8 @@ export class Delivery {
       if (lane.isFresh && lane.work === undefined) await this.#gather(lane);
       lane.work ??= this.#nextWork(lane);
       if (lane.work === undefined) {
-        await this.#pause(lane, undefined);
+        // Fresh points are waited for by gathering them.
+        if (!lane.isFresh || this.#isFlushing) await this.#pause(lane, undefined);
         continue;
       }
       const pauseMs = await this.#send(lane, lane.work);

@@ -404,6 +404,19 @@ describe('a server that comes back', () => {
     expect(sink.deliveries[0]!.identity).toEqual({ kind: 'influxdb3', version: '3.0.0' });
   });
 
+  it('gets the few points soon that come after what has waited', async () => {
+    const stub = await stubOf('v2.7.1', () => ({ status: 503 }));
+    const { sink } = await open(stub, { batchOctets: 8192 });
+    for (let i = 0; i < 10; i++) hand(sink, points(100, 1 + 100 * i));
+    await until(() => sink.deliveries[0]!.state === 'down', 'outage');
+    stub.answer = OK;
+    await until(() => sink.pointsPending === 0, 'confirmation of all');
+    for (let i = 0; i < 5; i++) {
+      hand(sink, points(1, 2000 + i));
+      await until(() => sink.pointsPending === 0, 'confirmation of one');
+    }
+  });
+
   it('gets what is handed over while all is flushed', async () => {
     const stub = await stubOf('v2.7.1', (_, response) => void setTimeout(() => response.writeHead(204).end(), 50));
     const { sink } = await open(stub, { flushMs: 60_000 });

@@ -55,6 +55,13 @@ while (handed < Number(total)) {
   behindMs += SLICE_MS;
   await sleep(Math.max(behindMs - Date.now(), 0));
 }
+// A test that fails says why.
+setTimeout(() => {
+  const [delivery] = sink.deliveries;
+  const { state, problem, pending, requests, requestsFailed } = delivery!;
+  process.stderr.write(`${JSON.stringify({ state, problem, pending: pending.ranges, requests, requestsFailed })}\n`);
+  process.exit(3);
+}, 30_000).unref();
 await sink.flush();
 const { unconfirmed } = await sink.close(10_000);
 process.exit(unconfirmed === 0 ? 0 : 1);
