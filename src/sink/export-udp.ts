@@ -50,6 +50,8 @@ export class UdpExport implements ExportTransport {
   readonly tallies: ExportTallies;
   readonly failure = undefined;
   octetsQueued = 0;
+  /** IP version of the way there, 4 or 6. */
+  readonly family: number;
   readonly #options: UdpExportOptions;
   readonly #socket: Socket;
   readonly #queue: Waiting[] = [];
@@ -67,8 +69,11 @@ export class UdpExport implements ExportTransport {
   static async open(options: UdpExportOptions): Promise<UdpExport> {
     const { host, port, destination } = options;
     let socket: Socket | undefined;
+    let family = 4;
     try {
-      const { address, family } = await lookup(host);
+      const found = await lookup(host);
+      const { address } = found;
+      family = found.family;
       const opened = createSocket(family === 6 ? 'udp6' : 'udp4');
       socket = opened;
       await new Promise<void>((resolve, reject) => {
@@ -83,10 +88,11 @@ export class UdpExport implements ExportTransport {
         cause: error,
       });
     }
-    return new UdpExport(options, socket);
+    return new UdpExport(options, socket, family);
   }
 
-  private constructor(options: UdpExportOptions, socket: Socket) {
+  private constructor(options: UdpExportOptions, socket: Socket, family: number) {
+    this.family = family;
     this.destination = options.destination;
     this.tallies = new ExportTallies(options.destination, options);
     this.#options = options;

@@ -42,8 +42,11 @@ export interface ExportTarget {
   readonly transport: ExportTransport;
 }
 
-/** Headers of IPv6, the longer ones, and UDP. */
-const IP_AND_UDP = 48;
+/** Headers of IP, version 4 and 6, and UDP. */
+const IPV4_AND_UDP = 28;
+const IPV6_AND_UDP = 48;
+/** Longest UDP payload over IPv4. */
+const MAX_DATAGRAM = 65_507;
 /** Messages over TCP and in files: as long as is worth it. */
 const STREAM_OCTETS = 32_768;
 /** Messages go out after this long, full or not. */
@@ -139,7 +142,8 @@ async function openTarget(destination: ExportDestination, options: ExportSinkOpt
   const transport = await openTransport(destination, transportOptions);
   const drain: MessageDrain = (octets, flows) => transport.send(octets, flows);
   const isReliable = destination.kind !== 'udp';
-  const messageOctets = isReliable ? STREAM_OCTETS : options.mtu - IP_AND_UDP;
+  const headers = transport instanceof UdpExport && transport.family === 4 ? IPV4_AND_UDP : IPV6_AND_UDP;
+  const messageOctets = isReliable ? STREAM_OCTETS : Math.min(options.mtu - headers, MAX_DATAGRAM);
   const { version } = options;
   const format =
     version === 5

@@ -42,7 +42,7 @@ describe('totals of captures', () => {
           for (const { series } of harnesses) series.writeRecord(record);
         },
       };
-      const { lines } = decodeCapture(path, false, output);
+      const { lines } = decodeCapture(path, false, [output]);
       for (const { series } of harnesses) series.finish();
       const flows = lines.filter(({ ntop }) => ntop['RECORD_TYPE'] === 'flow');
       const octets = flows.reduce((sum, line) => sum + octetsOf(line, ntopNames), 0);

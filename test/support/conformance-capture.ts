@@ -96,9 +96,9 @@ export interface DecodedCapture {
 
 /**
  * Decodes a capture file of the corpora the way `convert` does. With `isSplit` a datagram of several IPFIX Messages run
- * together, as one capture has it of a file that held them so, is taken as a datagram for each. The records go to `also` as well.
+ * together, as one capture has it of a file that held them so, is taken as a datagram for each. `further` get all records too.
  */
-export function decodeCapture(path: string, isSplit = false, also?: RecordOutput): DecodedCapture {
+export function decodeCapture(path: string, isSplit = false, further: readonly RecordOutput[] = []): DecodedCapture {
   const text = { ntop: '', iana: '' };
   const writer = (names: 'ntop' | 'iana'): FlowJson =>
     new FlowJson(
@@ -111,11 +111,11 @@ export function decodeCapture(path: string, isSplit = false, also?: RecordOutput
   const output: RecordOutput = {
     write(flow: Flow) {
       for (const each of writers) each.write(flow);
-      also?.write(flow);
+      for (const each of further) each.write(flow);
     },
     writeRecord(record: PlainRecord) {
       for (const each of writers) each.writeRecord(record);
-      also?.writeRecord(record);
+      for (const each of further) each.writeRecord(record);
     },
   };
   const decoding = new Decoding(DEFAULT_DECODING_OPTIONS, output);
