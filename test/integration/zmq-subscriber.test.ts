@@ -297,7 +297,7 @@ else
         const [port] = await freePorts(1);
         const endpoint = `tcp://127.0.0.1:${port}${side === 'binds' ? 'c' : ''}`;
         const { publicKey, secretKey } = curveKeyPair();
-        const subscriber = await NtopngSubscriber.start(endpoint, '--secret-key', secretKey);
+        const subscriber = await NtopngSubscriber.start(endpoint, `--secret-key=${secretKey}`);
         const collector = await FedCollector.start(endpoint, '--zmq-encryption-key', publicKey);
         await sendUntilReceived(collector, subscriber, 100);
         await collector.stop();
