@@ -395,6 +395,8 @@ export class Delivery {
 
   #finish(lane: Lane, work: Work): void {
     lane.work = undefined;
+    // It may have ended with a line set aside rather than a success.
+    lane.failures = 0;
     const lines = this.pending.remove(work.from, work.next);
     const refused = Math.min(work.linesRefused, lines);
     this.pointsRefused += refused;

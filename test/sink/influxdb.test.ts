@@ -256,8 +256,10 @@ describe('answers', () => {
     const { sink } = await open(stub, { maxRetryMs: 20 });
     hand(sink, [...points(6), poison, ...points(6, 7)]);
     await until(() => sink.deliveries[0]!.pointsRefused === 1, 'line set aside');
-    await sink.flush();
+    await until(() => sink.pointsPending === 0, 'confirmation of the others');
     expect(sink.deliveries[0]!.pointsConfirmed).toBe(12);
+    hand(sink, points(1, 13));
+    await until(() => sink.deliveries[0]!.pointsConfirmed === 13, 'confirmation of one more');
   });
 
   it('sets nothing aside while a server fails at everything', async () => {
