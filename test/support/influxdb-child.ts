@@ -3,7 +3,7 @@
  * directory, file of the count, points a second, and how many points there are in all, and the first one's time. It ends when all are confirmed.
  */
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openInfluxdb } from '../../src/sink/influxdb.ts';
 
@@ -40,7 +40,7 @@ const sink = await openInfluxdb(
     if (event.kind === 'spool_failed') process.stderr.write(`${event.reason}\n`);
   },
 );
-let handed = Number(readFileSync(countFile, 'utf8') || 0);
+let handed = Number(readFileSync(countFile, 'utf8'));
 let behindMs = Date.now();
 while (handed < Number(total)) {
   const lines: string[] = [];
@@ -51,7 +51,9 @@ while (handed < Number(total)) {
   }
   const octets = new TextEncoder().encode(lines.join(''));
   sink.writeLines(octets, 0, octets.length, lines.length);
-  writeFileSync(countFile, String(handed));
+  // Killed in the middle of it, the file must not be empty.
+  writeFileSync(`${countFile}.new`, String(handed));
+  renameSync(`${countFile}.new`, countFile);
   behindMs += SLICE_MS;
   await sleep(Math.max(behindMs - Date.now(), 0));
 }
