@@ -34,9 +34,12 @@ export function exportSummary({ targets }: ExportSink): ExportSummary {
         sum(({ format }) => format.leftOut[reason]),
       ]),
     ),
-    flowsDropped: above0(
-      EXPORT_DROP_REASONS.map((reason) => [reason, sum(({ transport }) => transport.tallies.dropped[reason].flows)]),
-    ),
+    flowsDropped: above0([
+      ...EXPORT_DROP_REASONS.map(
+        (reason) => [reason, sum(({ transport }) => transport.tallies.dropped[reason].flows)] as const,
+      ),
+      ['refused after they were sent', sum(({ transport }) => transport.tallies.refused.flows)],
+    ]),
     changed: above0([
       ['values too large for their field', sum(({ format }) => format.context.valuesSaturated)],
       ['texts cut off', sum(({ format }) => format.context.textsTruncated)],
@@ -59,6 +62,7 @@ export function exportStatus({ targets }: ExportSink) {
     octetsSent: tallies.octetsSent,
     octetsQueued,
     dropped: tallies.dropped,
+    refused: tallies.refused,
     leftOut: format.leftOut,
     valuesSaturated: format.context.valuesSaturated,
     textsTruncated: format.context.textsTruncated,
@@ -126,6 +130,11 @@ export function exportMetrics({ targets }: ExportSink): Metric[] {
       'flows_dropped_total',
       'Flows in messages that did not go out, by reason.',
       byReason(EXPORT_DROP_REASONS, ({ transport }, reason) => transport.tallies.dropped[reason].flows),
+    ),
+    counter(
+      'messages_refused_total',
+      'Messages sent of which the kernel said later that they had not arrived.',
+      samplesOf(({ transport }) => transport.tallies.refused.messages),
     ),
     counter(
       'sent_bytes_total',

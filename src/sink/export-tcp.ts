@@ -122,10 +122,11 @@ export class TcpExport implements ExportTransport {
       socket.on('connect', () => {
         socket.setTimeout(0);
         socket.setKeepAlive(true, 30_000);
+        // A message begun belongs to the connection before: it still counts as one that nobody takes.
+        onRestart();
         this.#isConnected = true;
         this.#connection++;
         this.#retryMs = FIRST_RETRY_MS;
-        onRestart();
         onEvent({ kind: 'connected', destination: this.destination });
         resolve(undefined);
       });

@@ -39,8 +39,8 @@ export interface ExportTransportOptions {
   readonly onEvent: (event: ExportEvent) => void;
   /** A new connection or file begins: whoever makes messages announces everything anew. Called between messages. */
   readonly onRestart: () => void;
-  /** Messages were lost and now they go out again: whoever makes them announces everything anew. */
-  readonly onRecovery: () => void;
+  /** A message that was taken got lost: whoever makes them announces everything anew. */
+  readonly onLoss: () => void;
 }
 
 /** Carries messages to one collector or file. `offered = sent + dropped + queued` at any time, in messages and in flows. */
@@ -75,19 +75,18 @@ export class ExportTallies {
   readonly dropped = Object.fromEntries(
     EXPORT_DROP_REASONS.map((reason) => [reason, { messages: 0, flows: 0 }]),
   ) as Record<ExportDropReason, ExportTally>;
+  /** Of those sent: what the kernel said later had not arrived, as far as it says. */
+  readonly refused: ExportTally = { messages: 0, flows: 0 };
   /** Octets of messages sent. */
   octetsSent = 0;
   private readonly destination: string;
   private readonly onEvent: (event: ExportEvent) => void;
-  private readonly onRecovery: () => void;
   private droppingSince = -1;
   private lastDropMs = 0;
-  private hasLost = false;
 
-  constructor(destination: string, { onEvent, onRecovery }: ExportTransportOptions) {
+  constructor(destination: string, { onEvent }: ExportTransportOptions) {
     this.destination = destination;
     this.onEvent = onEvent;
-    this.onRecovery = onRecovery;
   }
 
   /** Messages dropped, for whatever reason. */
@@ -116,8 +115,6 @@ export class ExportTallies {
     this.sent.flows += flows;
     this.octetsSent += octets;
     if (this.droppingSince < 0) return;
-    if (this.hasLost) this.onRecovery();
-    this.hasLost = false;
     // Of datagrams to nobody every other one seems to go out.
     if (Date.now() - this.lastDropMs > QUIET_MS) this.endDrops();
   }
@@ -128,18 +125,32 @@ export class ExportTallies {
     this.queued.flows -= flows;
     this.dropped[reason].messages += messages;
     this.dropped[reason].flows += flows;
-    this.hasLost = true;
-    this.lastDropMs = Date.now();
-    if (this.droppingSince >= 0) return;
-    this.droppingSince = this.messagesDropped - messages;
-    this.onEvent({ kind: 'drops_began', destination: this.destination, reason });
+    this.lose(reason);
+  }
+
+  /** One that went out turned out not to have arrived; it stays among those sent. */
+  refuse(reason: ExportDropReason, flows: number): void {
+    this.refused.messages++;
+    this.refused.flows += flows;
+    this.lose(reason);
   }
 
   /** Says that drops are over, where there were any. */
   endDrops(): void {
     if (this.droppingSince < 0) return;
-    const messagesDropped = this.messagesDropped - this.droppingSince;
+    const messagesDropped = this.messagesLost - this.droppingSince;
     this.droppingSince = -1;
     this.onEvent({ kind: 'drops_ended', destination: this.destination, messagesDropped });
+  }
+
+  private get messagesLost(): number {
+    return this.messagesDropped + this.refused.messages;
+  }
+
+  private lose(reason: ExportDropReason): void {
+    this.lastDropMs = Date.now();
+    if (this.droppingSince >= 0) return;
+    this.droppingSince = this.messagesLost - 1;
+    this.onEvent({ kind: 'drops_began', destination: this.destination, reason });
   }
 }

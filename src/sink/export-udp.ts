@@ -62,6 +62,8 @@ export class UdpExport implements ExportTransport {
   #timer: NodeJS.Timeout | undefined;
   #tickMs = Date.now();
   readonly #spare: Uint8Array[] = [];
+  /** Flows of the datagram sent last; -1 for none that could still be refused. */
+  #lastFlows = -1;
   #waiters: (() => void)[] = [];
   #isClosed = false;
 
@@ -97,8 +99,8 @@ export class UdpExport implements ExportTransport {
     this.tallies = new ExportTallies(options.destination, options);
     this.#options = options;
     this.#socket = socket;
-    // What the kernel says of earlier datagrams is said again when the next one is sent.
-    socket.on('error', () => {});
+    // So the kernel tells that an earlier datagram did not arrive, unless another one is sent before that.
+    socket.on('error', (error) => this.#refused(error));
     socket.unref();
     this.#allowance = options.datagramsPerSecond > 0 ? 1 : Number.POSITIVE_INFINITY;
     if (options.datagramsPerSecond > 0) this.#timer = setInterval(() => this.#tick(), RATE_TICK_MS);
@@ -181,19 +183,29 @@ export class UdpExport implements ExportTransport {
   #sent(waiting: Waiting, error: Error | null): void {
     const { octets, flows } = waiting;
     if (error !== null) {
-      const reason = REASONS[(error as NodeJS.ErrnoException).code ?? ''] ?? 'write_failed';
+      const reason = reasonOf(error);
       if (reason === 'no_buffers' && this.#options.delivery === 'wait' && waiting.attempts < MAX_ATTEMPTS) {
         setTimeout(() => this.#sendOne(waiting), RETRY_MS);
         return;
       }
       this.octetsQueued -= octets.length;
       this.tallies.drop(reason, flows);
+      this.#options.onLoss();
     } else {
       this.octetsQueued -= octets.length;
       this.tallies.send(flows, octets.length);
+      this.#lastFlows = flows;
     }
     if (this.#spare.length < MAX_SPARE_BUFFERS) this.#spare.push(new Uint8Array(octets.buffer));
     this.#wake();
+  }
+
+  /** The last datagram counts as the one that did not arrive: the kernel does not say which. */
+  #refused(error: Error): void {
+    if (this.#lastFlows < 0) return;
+    this.tallies.refuse(reasonOf(error), this.#lastFlows);
+    this.#lastFlows = -1;
+    this.#options.onLoss();
   }
 
   #copy(octets: Uint8Array): Uint8Array {
@@ -218,4 +230,8 @@ export class UdpExport implements ExportTransport {
     this.#waiters = [];
     for (const resolve of waiters) resolve();
   }
+}
+
+function reasonOf(error: Error): ExportDropReason {
+  return REASONS[(error as NodeJS.ErrnoException).code ?? ''] ?? 'write_failed';
 }

@@ -137,7 +137,7 @@ async function openTarget(destination: ExportDestination, options: ExportSinkOpt
     ...options,
     destination: destination.text,
     onRestart: () => opened.format?.restart(),
-    onRecovery: () => opened.format?.announceAnew(),
+    onLoss: () => opened.format?.announceAnew(),
   };
   const transport = await openTransport(destination, transportOptions);
   const drain: MessageDrain = (octets, flows) => transport.send(octets, flows);

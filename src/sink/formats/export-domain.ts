@@ -32,6 +32,8 @@ export class ExportDomain {
   baseMs = 0;
   /** When Templates are due again, Unix milliseconds; 0 for never announced. */
   refreshAtMs = 0;
+  /** Which request to announce everything was the last one met. */
+  generation = 0;
   /** Messages since Templates were announced last. */
   messages = 0;
   /** Templates announced, by id. */

@@ -117,6 +117,8 @@ export class TemplateMessages implements ExportFormat {
   private openTemplate: ExportTemplate | undefined;
   /** Records of the message that its number counts; for NetFlow v9 those of its header. */
   private records = 0;
+  /** Grows when all domains are to announce everything again. */
+  private generation = 0;
   private messagesSent = 0;
   private octetsSent = 0;
   private recordsSent = 0;
@@ -227,7 +229,8 @@ export class TemplateMessages implements ExportFormat {
   }
 
   announceAnew(): void {
-    for (const domain of this.domains.list()) domain.forget();
+    // Each domain by itself, when its turn comes: there may be thousands, and losses as many a second.
+    this.generation++;
   }
 
   private selectDomain(flow: Flow): void {
@@ -248,13 +251,15 @@ export class TemplateMessages implements ExportFormat {
     this.pos = this.headerLength;
     this.records = 0;
     const { refreshMessages, refreshMs } = this.options;
-    const nowMs = refreshMs > 0 || domain.refreshAtMs === 0 ? Date.now() : 0;
+    const nowMs = refreshMs > 0 ? Date.now() : 0;
     const isDue =
       domain.refreshAtMs === 0 ||
+      domain.generation !== this.generation ||
       (refreshMs > 0 && nowMs >= domain.refreshAtMs) ||
       (refreshMessages > 0 && domain.messages >= refreshMessages);
     if (!isDue) return;
     domain.forget();
+    domain.generation = this.generation;
     domain.refreshAtMs = refreshMs > 0 ? nowMs + refreshMs : Number.POSITIVE_INFINITY;
     const isIPv6 = domain.exporterAddress.includes(':');
     this.tell(domain, isIPv6 ? 'exporterIPv6' : 'exporterIPv4', [
