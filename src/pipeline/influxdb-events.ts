@@ -7,7 +7,10 @@ import type { Log } from './log.ts';
 export function logInfluxdbEvent(log: Log, event: InfluxdbEvent): void {
   const [level, message] = eventText(event);
   const { kind, ...properties } = event;
-  log.write(level, `influxdb_${kind}`, message, properties);
+  // A server may refuse something of every batch.
+  if (kind === 'points_refused')
+    log.writeLimited(`influxdb ${event.server}`, level, `influxdb_${kind}`, message, properties);
+  else log.write(level, `influxdb_${kind}`, message, properties);
 }
 
 /** What a person should read of an event. */
