@@ -20,7 +20,7 @@ export function readPoints(octets: Uint8Array): Point[] {
 }
 
 function readPoint(line: string): Point {
-  if (/[\u0000-\u001f\u007f]/.test(line)) throw new Error(`control characters: ${JSON.stringify(line)}`);
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(line)) throw new Error(`control characters: ${JSON.stringify(line)}`);
   if (Buffer.byteLength(line) > 64 * 1024) throw new Error('line too long');
   const [head = '', fieldText = '', timeText = '', ...rest] = splitAt(line, ' ');
   if (rest.length > 0 || !/^-?\d{1,19}$/.test(timeText)) throw new Error(`no point: ${line}`);
