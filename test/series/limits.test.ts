@@ -243,8 +243,12 @@ describe('any number of series', () => {
     inTurns.add(later);
     atOnce.add(later);
     // the next step of the same series is closed before this one is done
-    inTurns.series.advance(T0 + 700_000);
-    atOnce.series.advance(T0 + 700_000);
+    const latest = flow({ sourceIPv4: A, startMs: T0 + 900_000, endMs: T0 + 900_100 });
+    for (const harness of [inTurns, atOnce]) {
+      harness.series.advance(T0 + 700_000);
+      harness.series.advance(T0 + 900_500);
+      harness.add(latest);
+    }
     for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
     atOnce.series.finish();
     inTurns.series.finish();
