@@ -31,11 +31,41 @@ export class Origin {
   exportTimeMs = 0;
   /** Sequence number of the datagram's header; -1 for NetFlow v1, which has none. */
   sequenceNumber = -1;
+
+  /** Whether all is equal but what differs from datagram to datagram: time, sequence number and serial. */
+  isOfSameSource(other: Origin): boolean {
+    return (
+      this.exporterAddress === other.exporterAddress &&
+      this.exporterPort === other.exporterPort &&
+      this.version === other.version &&
+      this.protocol === other.protocol &&
+      this.templateId === other.templateId &&
+      this.observationDomainId === other.observationDomainId &&
+      this.engineType === other.engineType &&
+      this.engineId === other.engineId &&
+      this.agentAddress === other.agentAddress &&
+      this.subAgentId === other.subAgentId
+    );
+  }
+
+  /** Takes over all that {@link Origin.isOfSameSource} compares. */
+  copySource(from: Origin): void {
+    this.exporterAddress = from.exporterAddress;
+    this.exporterPort = from.exporterPort;
+    this.version = from.version;
+    this.protocol = from.protocol;
+    this.templateId = from.templateId;
+    this.observationDomainId = from.observationDomainId;
+    this.engineType = from.engineType;
+    this.engineId = from.engineId;
+    this.agentAddress = from.agentAddress;
+    this.subAgentId = from.subAgentId;
+  }
 }
 
 /** Keys under which a line prints an {@link Origin}. */
 export interface OriginKey {
-  readonly property: Exclude<keyof Origin, 'serial'>;
+  readonly property: Exclude<keyof Origin, 'serial' | 'isOfSameSource' | 'copySource'>;
   readonly ntop: string;
   readonly iana: string;
   readonly type: 'text' | 'number' | 'time';

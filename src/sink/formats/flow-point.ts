@@ -108,7 +108,7 @@ export class FlowPoint implements RecordOutput {
     if (layout !== this.#layout) this.#select(layout);
     const writer = this.#writer!;
     if (!writer.isWanted) return;
-    if (!this.#isSourceKnown || !isSameSource(origin, this.#source)) this.#renderSource(origin);
+    if (!this.#isSourceKnown || !origin.isOfSameSource(this.#source)) this.#renderSource(origin);
     const octets = this.#octets;
     const prefix = this.#prefixes.get(layout.recordType)!;
     octets.set(prefix, this.#pos);
@@ -251,7 +251,7 @@ export class FlowPoint implements RecordOutput {
       text += `,${this.#options.names === 'ntop' ? ntop : iana}=${JSON.stringify(value)}`;
     }
     this.#sourceFields = encoder.encode(text);
-    copySource(origin, this.#source);
+    this.#source.copySource(origin);
     this.#isSourceKnown = true;
   }
 
@@ -313,34 +313,6 @@ function hasPlainValues({ words, view }: Flow, fragile: readonly ElementEntry[])
     } else if (!Number.isFinite(length === 4 ? view.getFloat32(at) : view.getFloat64(at))) return false;
   }
   return true;
-}
-
-function isSameSource(a: Origin, b: Origin): boolean {
-  return (
-    a.exporterAddress === b.exporterAddress &&
-    a.exporterPort === b.exporterPort &&
-    a.version === b.version &&
-    a.protocol === b.protocol &&
-    a.templateId === b.templateId &&
-    a.observationDomainId === b.observationDomainId &&
-    a.engineType === b.engineType &&
-    a.engineId === b.engineId &&
-    a.agentAddress === b.agentAddress &&
-    a.subAgentId === b.subAgentId
-  );
-}
-
-function copySource(from: Origin, to: Origin): void {
-  to.exporterAddress = from.exporterAddress;
-  to.exporterPort = from.exporterPort;
-  to.version = from.version;
-  to.protocol = from.protocol;
-  to.templateId = from.templateId;
-  to.observationDomainId = from.observationDomainId;
-  to.engineType = from.engineType;
-  to.engineId = from.engineId;
-  to.agentAddress = from.agentAddress;
-  to.subAgentId = from.subAgentId;
 }
 
 /** A name that line protocol takes as it is: generated code needs ASCII, and a backslash at the end would hide what follows. */

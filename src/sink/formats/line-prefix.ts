@@ -68,10 +68,10 @@ export class LinePrefix {
 
   private sourceOf(origin: Origin, recordType: RecordType): Source {
     const { source, sources } = this;
-    if (source !== undefined && isSameSource(source, origin, recordType)) return source;
+    if (source !== undefined && isSource(source, origin, recordType)) return source;
     const index = sourceHash(origin) & (KEPT_SOURCES - 1);
     const kept = sources[index];
-    if (kept !== undefined && isSameSource(kept, origin, recordType)) return kept;
+    if (kept !== undefined && isSource(kept, origin, recordType)) return kept;
     const made = { origin: copyOf(origin), recordType, octets: this.render(origin, recordType) };
     sources[index] = made;
     return made;
@@ -111,22 +111,12 @@ function sourceHash({ exporterAddress, exporterPort, observationDomainId, subAge
   return hash ^ (hash >>> 15);
 }
 
-function isSameSource({ origin: a, recordType }: Source, b: Origin, recordTypeOfB: RecordType): boolean {
-  return (
-    recordType === recordTypeOfB &&
-    a.exporterAddress === b.exporterAddress &&
-    a.exporterPort === b.exporterPort &&
-    a.version === b.version &&
-    a.protocol === b.protocol &&
-    a.templateId === b.templateId &&
-    a.observationDomainId === b.observationDomainId &&
-    a.engineType === b.engineType &&
-    a.engineId === b.engineId &&
-    a.agentAddress === b.agentAddress &&
-    a.subAgentId === b.subAgentId
-  );
+function isSource(source: Source, origin: Origin, recordType: RecordType): boolean {
+  return source.recordType === recordType && source.origin.isOfSameSource(origin);
 }
 
 function copyOf(from: Origin): Origin {
-  return Object.assign(new Origin(), from);
+  const copy = new Origin();
+  copy.copySource(from);
+  return copy;
 }
