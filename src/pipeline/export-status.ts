@@ -68,6 +68,7 @@ export function exportStatus({ targets }: ExportSink) {
     textsTruncated: format.context.textsTruncated,
     timesClamped: format.context.timesClamped,
     listsLeftOut: format.attachmentsLeftOut,
+    domainsShared: format.domainsShared,
     templatesRetired: format.templatesRetired,
   }));
 }
@@ -165,6 +166,11 @@ export function exportMetrics({ targets }: ExportSink): Metric[] {
       'lists_left_out_total',
       'Lists and other values without an Information Element of flows that went out without them.',
       samplesOf(({ format }) => format.attachmentsLeftOut),
+    ),
+    counter(
+      'domains_shared_total',
+      'Times that flows went out under the Observation Domain ID of another Exporter, because too many were in use.',
+      samplesOf(({ format }) => format.domainsShared),
     ),
     counter(
       'templates_retired_total',

@@ -124,6 +124,47 @@ describe('export to a file', () => {
   });
 });
 
+describe('the fields of an export', () => {
+  it('are those of a file, in the octets it gives them', async () => {
+    const template = path('own.json');
+    const fields = [{ name: 'IN_BYTES', length: 2 }, { id: 4 }, { name: 'applicationName', length: 'variable' }];
+    writeFileSync(template, JSON.stringify({ description: 'own', templates: [{ fields }] }));
+    const file = path('own.ipfix');
+    await convertTo('--export', file, '--template', template, '--export-options=false');
+    // Version, length and so on; then a Template Set with Template 272.
+    const octets = readFileSync(file);
+    expect(octets.subarray(16, 36).toString('hex')).toBe('00020014011000030001000200040001' + '0060ffff');
+    const flows = await flowsOf(file);
+    const bytes = (each: readonly Record<string, unknown>[]): unknown[] => each.map((flow) => flow['IN_BYTES']);
+    expect(bytes(flows)).toEqual(bytes(await flowsOf(CAPTURE)).map((value) => Math.min(Number(value), 65_535)));
+  });
+
+  it.each([
+    [[{ name: 'IN_BYTES', length: 9 }], 'IN_BYTES: has at most 8 octets'],
+    [[{ name: 'IPV4_SRC_ADDR', length: 3 }], 'IPV4_SRC_ADDR: has 4 octets'],
+    [[{ name: 'IN_BYTES', length: 'variable' }], 'IN_BYTES: has 8 octets, not a variable number'],
+    [[{ length: 4 }], 'a field needs a name or an id'],
+    [[{ id: 32_000 }], 'no Information Element has id 32000 of enterprise 0'],
+    [[], 'file/templates/0/fields must NOT have fewer than 1 items'],
+  ])('of a file like %j are refused', async (fields, said) => {
+    const template = path('wrong.json');
+    writeFileSync(template, JSON.stringify({ templates: [{ fields }] }));
+    const { code, stderr } = await convertTo('--export', path('wrong.ipfix'), '--template', template);
+    expect([code, stderr]).toEqual([2, `flowrelay: --template ${template}: ${said}\n`]);
+  });
+
+  it.each(['default', 'ntopng', 'process', 'nat'])('are those of %s', async (name) => {
+    const { templates } = JSON.parse(readFileSync(repositoryPath(`templates/${name}.json`), 'utf8')) as {
+      templates: { fields: { name: string }[] }[];
+    };
+    const file = path(`${name}.ipfix`);
+    await convertTo('--export', file, '--template', name, '--export-options=false');
+    // Field Count of the first Template.
+    expect(readFileSync(file).readUInt16BE(22)).toBe(templates[0]!.fields.length);
+    expect(await flowsOf(file)).toHaveLength(27);
+  });
+});
+
 describe('export that cannot be', () => {
   const file = join(tmpdir(), 'flowrelay-none.ipfix');
   it.each([
@@ -259,6 +300,24 @@ describe('export to a TCP collector', () => {
     const [stopped] = program.log.filter(({ event }) => event === 'stopped');
     expect(stopped?.['linesWritten']).toBe(stopped?.['flows']);
   }, 60_000);
+});
+
+describe("export of what ntop's feeds bring", () => {
+  it('is the flows they bring', async () => {
+    const { server, port } = await listen(() => {});
+    await new Promise((resolve) => server.close(resolve));
+    const [endpoint, file] = [`tcp://127.0.0.1:${port}`, path('feed.ipfix')];
+    const program = await RunningProgram.start('listen', [endpoint, '--status', '127.0.0.1:0', '--export', file]);
+    const { code, stderr } = await convertTo('--zmq', endpoint);
+    expect([code, stderr]).toEqual([0, '']);
+    const value = async (): Promise<boolean> =>
+      (await metrics(program)).get(`flowrelay_export_flows_sent_total{endpoint="${file}"}`) === 27;
+    for (let i = 0; i < 100 && !(await value()); i++) await sleep(50);
+    await program.stop();
+    const sums = (flows: readonly Record<string, unknown>[]): number[] =>
+      ['IN_BYTES', 'IN_PKTS', 'L4_DST_PORT'].map((key) => flows.reduce((sum, flow) => sum + Number(flow[key]), 0));
+    expect(sums(await flowsOf(file))).toEqual(sums(await flowsOf(CAPTURE)));
+  }, 20_000);
 });
 
 describe('export to a UDP collector', () => {

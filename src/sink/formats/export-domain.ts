@@ -98,7 +98,7 @@ export function isNews<Value>(sent: Map<number, Value>, key: number, value: Valu
 
 /** Gives each Exporter's domains Observation Domain IDs of their own: the same where nobody else has it. */
 export class ExportDomains {
-  /** Domains whose flows went out under the id of another. */
+  /** Messages received whose flows go out under the id of another domain. */
   domainsShared = 0;
   private readonly byKey = new Map<string, ExportDomain>();
   private readonly taken = new Set<number>();

@@ -37,6 +37,8 @@ export interface ExportFormat {
   readonly attachmentsLeftOut: number;
   /** Templates whose number went to another, because too many were in use. */
   readonly templatesRetired: number;
+  /** Times that messages of an Exporter went out under the Observation Domain ID of another, because too many were in use. */
+  readonly domainsShared: number;
   /** Flows waiting for their message to be full. */
   readonly flowsReady: number;
   write(flow: Flow): void;

@@ -88,6 +88,10 @@ export class Netflow5Messages implements ExportFormat {
     return this.records;
   }
 
+  get domainsShared(): number {
+    return this.domains.domainsShared;
+  }
+
   write(flow: Flow): void {
     const { layout, origin, words } = flow;
     if (layout !== this.layout) {

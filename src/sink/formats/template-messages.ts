@@ -141,6 +141,10 @@ export class TemplateMessages implements ExportFormat {
     return this.templates.retired;
   }
 
+  get domainsShared(): number {
+    return this.domains.domainsShared;
+  }
+
   write(flow: Flow): void {
     const { layout, origin, words } = flow;
     if (this.current?.layout !== layout) this.current = this.layoutExport(layout);
