@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   packet: ['bytes', 'metrics'],
   normalize: ['decode', 'packet', 'ie', 'flow', 'bytes'],
   input: ['bytes', 'metrics', 'packet'],
+  meter: ['packet', 'flow', 'bytes', 'metrics'],
   series: ['bytes', 'flow', 'metrics'],
   sink: ['flow', 'ie', 'bytes', 'metrics'],
   pipeline: ['bytes', 'flow', 'metrics', 'config', 'ie', 'decode', 'packet', 'normalize', 'input', 'series', 'sink'],

@@ -2,7 +2,8 @@
  * The JSON Schema of the lines, made from the tables that the writers use: a field more there is a property more here.
  */
 
-import { FIELDS, type Field } from './fields.ts';
+import { APPLICATION_FIELDS } from './application-fields.ts';
+import { FIELDS, type Field, type FieldName } from './fields.ts';
 import { RECORD_TYPES, type RecordType } from './layout.ts';
 import { ORIGIN_KEYS, type OriginKey } from './origin.ts';
 
@@ -156,7 +157,9 @@ function fieldSchema(field: Field): JsonSchema {
   // An element that a Template has several times makes an array.
   const several: JsonSchema = { type: 'array', items: schema };
   const unit = field.unit === '' ? '' : ` [${field.unit}]`;
-  return { anyOf: [schema, several], description: field.meaning + unit };
+  // What others report under the name of a field that payload tells is theirs; L7_PROTO_NAME is a field of all.
+  const isOthersToo = APPLICATION_FIELDS.has(field.field as FieldName) && field.field !== 'l7ApplicationName';
+  return { anyOf: isOthersToo ? [schema, ANY_VALUE] : [schema, several], description: field.meaning + unit };
 }
 
 function typeSchema({ type, role, choices }: Field): JsonSchema {

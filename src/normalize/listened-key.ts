@@ -1,3 +1,4 @@
+import { APPLICATION_FIELDS } from '../flow/application-fields.ts';
 import { FIELD_BY_NAME, FIELDS, type FieldName, type FieldType, SLOT } from '../flow/fields.ts';
 import { type FieldEntry, fieldEntry, RESERVED_IANA_KEYS, RESERVED_NTOP_KEYS } from '../flow/layout.ts';
 import type { ElementLookup } from '../ie/registry.ts';
@@ -185,6 +186,7 @@ export class ListenedKeys {
   constructor(registry: ElementLookup) {
     this.registry = registry;
     for (const { field, ntop, iana } of FIELDS) {
+      if (APPLICATION_FIELDS.has(field)) continue;
       if (!this.fieldNames.has(ntop)) this.fieldNames.set(ntop, field);
       if (!this.fieldNames.has(iana)) this.fieldNames.set(iana, field);
     }

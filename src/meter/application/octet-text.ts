@@ -1,0 +1,52 @@
+/** Looking for ASCII in octets, without making strings. */
+
+/** The octets of an ASCII text, to compare with. */
+export function ascii(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
+/** Whether `octets[start, end)` begins with `text`. */
+export function startsWith(octets: Uint8Array, start: number, end: number, text: Uint8Array): boolean {
+  if (end - start < text.length) return false;
+  for (let i = 0; i < text.length; i++) if (octets[start + i] !== text[i]) return false;
+  return true;
+}
+
+/** The same for `text` in lower case, whatever the case of the octets. */
+export function startsWithAnyCase(octets: Uint8Array, start: number, end: number, text: Uint8Array): boolean {
+  if (end - start < text.length) return false;
+  for (let i = 0; i < text.length; i++) if (lower(octets[start + i]!) !== text[i]) return false;
+  return true;
+}
+
+/** Whether `octets[start, end)` has `text`, which is in lower case, within; the case of the octets is no matter. */
+export function containsAnyCase(octets: Uint8Array, start: number, end: number, text: Uint8Array): boolean {
+  for (let at = start; at + text.length <= end; at++) if (startsWithAnyCase(octets, at, end, text)) return true;
+  return false;
+}
+
+/** Position of the first `octet` in `octets[start, end)`, -1 where there is none. */
+export function indexOfOctet(octets: Uint8Array, start: number, end: number, octet: number): number {
+  for (let at = start; at < end; at++) if (octets[at] === octet) return at;
+  return -1;
+}
+
+/** An ASCII capital letter as a small one, anything else as it is. */
+export function lower(octet: number): number {
+  return octet >= 0x41 && octet <= 0x5a ? octet | 0x20 : octet;
+}
+
+/** Unsigned 16-bit number, most significant octet first; the caller has checked that it is there. */
+export function u16(octets: Uint8Array, at: number): number {
+  return (octets[at]! << 8) | octets[at + 1]!;
+}
+
+/** Unsigned 24-bit number, most significant octet first. */
+export function u24(octets: Uint8Array, at: number): number {
+  return (octets[at]! << 16) | (octets[at + 1]! << 8) | octets[at + 2]!;
+}
+
+/** Unsigned 32-bit number, most significant octet first. */
+export function u32(octets: Uint8Array, at: number): number {
+  return ((octets[at]! << 24) | (octets[at + 1]! << 16) | (octets[at + 2]! << 8) | octets[at + 3]!) >>> 0;
+}

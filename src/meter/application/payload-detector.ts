@@ -1,0 +1,345 @@
+import { SLOT } from '../../flow/fields.ts';
+import type { Flow } from '../../flow/flow.ts';
+import type { ApplicationDetector } from '../application-detector.ts';
+import { DETAIL_FIELDS } from './application-details.ts';
+import { ApplicationLayouts, groupOf } from './application-layouts.ts';
+import { CONFIDENCE_PAYLOAD, CONFIDENCE_PORT, CONFIDENCE_UNKNOWN, L7_NAMES } from './application-numbers.ts';
+import { DatagramParser } from './datagram-parser.ts';
+import { DetailStore, IS_TEXT } from './detail-store.ts';
+import {
+  FlowFinding,
+  STAGE_DONE,
+  STAGE_NEW,
+  STAGE_START,
+  STEP_DONE,
+  STEP_MORE,
+  STEP_NEXT,
+  type Step,
+} from './flow-finding.ts';
+import { applicationOfIpProtocol, applicationOfPorts } from './port-guess.ts';
+import { ReassemblyPool } from './reassembly-pool.ts';
+import { type ServiceDefinition, ServiceTable } from './service-table.ts';
+import { StreamParser } from './stream-parser.ts';
+
+/** What a {@link PayloadDetector} can be told. */
+export interface PayloadDetectorOptions {
+  /** Services by the names of their hosts; none by default. */
+  readonly services?: readonly ServiceDefinition[];
+  /** Buffers for streams whose beginning comes in pieces, 16 KiB each; default 256. */
+  readonly maxReassemblies?: number;
+  /** Octets for names, URLs and the like of all flows; default 128 for each flow, at least 1 MiB. */
+  readonly maxDetailOctets?: number;
+}
+
+/** What became of the flows of a {@link PayloadDetector}, and what it left out. */
+export interface ApplicationCounters {
+  /** Flows released whose application payload told. */
+  readonly flowsDetected: number;
+  /** Flows released whose application is a guess by port. */
+  readonly flowsGuessed: number;
+  /** Flows released of which nothing is known. */
+  readonly flowsUnknown: number;
+  /** Beginnings of streams given up because another flow needed the buffer. */
+  readonly reassembliesAbandoned: number;
+  /** Beginnings of streams given up because of too many gaps, or because they were too long. */
+  readonly reassembliesFailed: number;
+  /** Buffers in use. */
+  readonly reassembliesActive: number;
+  /** Initials of QUIC whose protection was not removed. */
+  readonly quicUndecrypted: number;
+  /** Names, URLs and the like left out for want of room. */
+  readonly detailsDropped: number;
+}
+
+const TCP = 6;
+const UDP = 17;
+const UDP_LITE = 136;
+/** Packets with payload after which a flow is given up; a dialogue of mail takes about ten. */
+const MAX_PACKETS = 20;
+const MAX_PACKETS_REASSEMBLING = 60;
+/** Segments further ahead than this are of another stream. */
+const MAX_GAP = 65_536;
+
+const FLAG_CLIENT_SEQUENCE = 1;
+const FLAG_CLIENT_PAYLOAD = 4;
+
+/**
+ * Finds applications by what the first packets with payload say, else by the ports. State lies in columns by slot; the
+ * names found lie in a bounded store, beginnings of streams in a bounded pool of buffers. Nothing is allocated for a
+ * packet but where TLS or QUIC is decoded.
+ */
+export class PayloadDetector implements ApplicationDetector {
+  private readonly stages: Uint8Array;
+  private readonly packets: Uint8Array;
+  private readonly flags: Uint8Array;
+  private readonly applications: Uint16Array;
+  private readonly masters: Uint16Array;
+  private readonly guesses: Uint16Array;
+  private readonly clientPorts: Uint16Array;
+  private readonly serverPorts: Uint16Array;
+  /** By slot * 2 + direction: of TCP the sequence number expected next, of UDP what its parser keeps. */
+  private readonly expected: Uint32Array;
+  private readonly details: DetailStore;
+  private readonly buffers: ReassemblyPool;
+  private readonly finding: FlowFinding;
+  private readonly streams = new StreamParser();
+  private readonly datagrams: DatagramParser;
+  private readonly layouts = new ApplicationLayouts();
+  private readonly serviceNames: ReadonlyMap<number, string>;
+  private readonly names = new Map<number, string>();
+  private readonly texts: string[] = DETAIL_FIELDS.map(() => '');
+  private readonly numbers = new Uint32Array(DETAIL_FIELDS.length);
+  private flowsDetected = 0;
+  private flowsGuessed = 0;
+  private flowsUnknown = 0;
+  private reassembliesFailed = 0;
+
+  /** For slots below `maxFlows`. */
+  constructor(maxFlows: number, options: PayloadDetectorOptions = {}) {
+    const { services = [], maxReassemblies = 256, maxDetailOctets = Math.max(128 * maxFlows, 1_048_576) } = options;
+    this.stages = new Uint8Array(maxFlows);
+    this.packets = new Uint8Array(maxFlows);
+    this.flags = new Uint8Array(maxFlows);
+    this.applications = new Uint16Array(maxFlows);
+    this.masters = new Uint16Array(maxFlows);
+    this.guesses = new Uint16Array(maxFlows);
+    this.clientPorts = new Uint16Array(maxFlows);
+    this.serverPorts = new Uint16Array(maxFlows);
+    this.expected = new Uint32Array(maxFlows * 2);
+    this.details = new DetailStore(maxFlows, maxDetailOctets);
+    this.buffers = new ReassemblyPool(maxFlows, maxReassemblies);
+    this.datagrams = new DatagramParser(this.buffers);
+    const table = new ServiceTable(services);
+    this.serviceNames = table.names;
+    this.finding = new FlowFinding(this.details, table);
+  }
+
+  /** What became of the flows so far. */
+  get counters(): ApplicationCounters {
+    return {
+      flowsDetected: this.flowsDetected,
+      flowsGuessed: this.flowsGuessed,
+      flowsUnknown: this.flowsUnknown,
+      reassembliesAbandoned: this.buffers.abandoned,
+      reassembliesFailed: this.reassembliesFailed,
+      reassembliesActive: this.buffers.used,
+      quicUndecrypted: this.datagrams.quic.undecrypted,
+      detailsDropped: this.details.dropped,
+    };
+  }
+
+  wants(slot: number): boolean {
+    return this.stages[slot] !== STAGE_DONE;
+  }
+
+  onPayload(
+    slot: number,
+    protocol: number,
+    clientPort: number,
+    serverPort: number,
+    direction: 0 | 1,
+    octets: Uint8Array,
+    _view: DataView,
+    start: number,
+    end: number,
+    sequence: number,
+  ): void {
+    const stage = this.stages[slot]!;
+    if (stage === STAGE_DONE) return;
+    if (stage === STAGE_NEW && !this.begin(slot, protocol, clientPort, serverPort)) return;
+    if (protocol === TCP) {
+      this.onSegment(slot, direction, octets, start, Math.min(end, octets.length), sequence);
+    } else if (start < end) {
+      const flow = this.load(slot);
+      this.store(
+        slot,
+        this.datagrams.read(flow, direction, octets, start, Math.min(end, octets.length), this.expected),
+      );
+    }
+  }
+
+  /** Fills the fields of the application and gives the flow a layout that has them; texts are of type `name`. */
+  write(slot: number, flow: Flow): void {
+    if (this.buffers.of(slot) >= 0 && this.applications[slot] === 0) this.readBuffered(slot, true);
+    let application = this.applications[slot]!;
+    let confidence = CONFIDENCE_PAYLOAD;
+    if (application === 0) {
+      application =
+        this.stages[slot] === STAGE_NEW
+          ? applicationOfIpProtocol(flow.protocol) || guess(flow.protocol, flow.sourcePort, flow.destinationPort)
+          : this.guesses[slot]!;
+      if (applicationOfIpProtocol(flow.protocol) === 0)
+        confidence = application === 0 ? CONFIDENCE_UNKNOWN : CONFIDENCE_PORT;
+    }
+    const { words, names } = flow;
+    const master = this.masters[slot]!;
+    words[SLOT.l7Protocol] = application;
+    words[SLOT.l7MasterProtocol] = master;
+    words[SLOT.l7Confidence] = confidence;
+    names[SLOT.l7ApplicationName] = this.nameOf(master, application);
+    this.texts.fill('');
+    this.numbers.fill(0);
+    const present = this.details.read(slot, this.texts, this.numbers);
+    const group = groupOf(present);
+    if (group > 0) {
+      for (let detail = 0; detail < DETAIL_SLOTS.length; detail++) {
+        if (IS_TEXT[detail]!) names[DETAIL_SLOTS[detail]!] = this.texts[detail]!;
+        else words[DETAIL_SLOTS[detail]!] = this.numbers[detail]!;
+      }
+    }
+    flow.layout = this.layouts.with(flow.layout, group);
+  }
+
+  release(slot: number): void {
+    if (this.stages[slot] !== STAGE_NEW) {
+      if (this.applications[slot]! > 0) this.flowsDetected++;
+      else if (this.guesses[slot]! > 0) this.flowsGuessed++;
+      else this.flowsUnknown++;
+    }
+    this.stages[slot] = STAGE_NEW;
+    this.packets[slot] = 0;
+    this.flags[slot] = 0;
+    this.applications[slot] = 0;
+    this.masters[slot] = 0;
+    this.guesses[slot] = 0;
+    this.details.release(slot);
+    this.buffers.release(slot);
+  }
+
+  /** The first packet of a flow: ports, guess; false where the IP protocol decides. */
+  private begin(slot: number, protocol: number, clientPort: number, serverPort: number): boolean {
+    this.clientPorts[slot] = clientPort;
+    this.serverPorts[slot] = serverPort;
+    this.stages[slot] = STAGE_START;
+    if (protocol === TCP || protocol === UDP || protocol === UDP_LITE) {
+      this.guesses[slot] = guess(protocol, clientPort, serverPort);
+      return true;
+    }
+    this.applications[slot] = applicationOfIpProtocol(protocol);
+    this.stages[slot] = STAGE_DONE;
+    return false;
+  }
+
+  /**
+   * Segments without payload say where the stream begins: a SYN, whose sequence number is one before, or an ACK. What lies
+   * ahead of that at the beginning is kept until the gap is filled; what was seen already is left out.
+   */
+  private onSegment(
+    slot: number,
+    direction: 0 | 1,
+    octets: Uint8Array,
+    start: number,
+    end: number,
+    sequence: number,
+  ): void {
+    const side = slot * 2 + direction;
+    const flags = this.flags[slot]!;
+    const hasSequence = (flags & (FLAG_CLIENT_SEQUENCE << direction)) !== 0;
+    const hasPayload = (flags & (FLAG_CLIENT_PAYLOAD << direction)) !== 0;
+    const length = end - start;
+    if (length <= 0) {
+      if (hasPayload) return;
+      this.expected[side] = sequence;
+      this.flags[slot] = flags | (FLAG_CLIENT_SEQUENCE << direction);
+      return;
+    }
+    const buffer = this.buffers.of(slot);
+    if (buffer >= 0 && this.buffers.directionOf(buffer) === direction) {
+      if (!this.buffers.add(buffer, sequence, octets, start, end)) this.endReassembly(slot);
+      else this.readBuffered(slot, false);
+      return;
+    }
+    const gap = hasSequence ? (sequence - this.expected[side]!) | 0 : 0;
+    if (gap < 0 && gap + length <= 0) return;
+    if (gap > 1 && gap < MAX_GAP && !hasPayload && buffer < 0) {
+      this.buffers.add(this.buffers.take(slot, direction, this.expected[side]!), sequence, octets, start, end);
+      this.load(slot);
+      this.store(slot, STEP_MORE);
+      return;
+    }
+    this.expected[side] = sequence + length;
+    this.flags[slot] = flags | ((FLAG_CLIENT_SEQUENCE | FLAG_CLIENT_PAYLOAD) << direction);
+    const step = this.streams.read(this.load(slot), direction, octets, start, end, false);
+    if (step === STEP_MORE && buffer < 0) {
+      this.buffers.add(this.buffers.take(slot, direction, sequence), sequence, octets, start, end);
+    }
+    this.store(slot, step);
+  }
+
+  /** Reads what a flow's buffer has without gaps. */
+  private readBuffered(slot: number, isFinal: boolean): void {
+    const buffer = this.buffers.of(slot);
+    const start = this.buffers.prefixStart(buffer);
+    const end = this.buffers.prefixEnd(buffer);
+    this.load(slot);
+    if (start < 0) {
+      if (!isFinal) this.store(slot, STEP_MORE);
+      return;
+    }
+    const direction = this.buffers.directionOf(buffer);
+    const octets = this.buffers.octets(buffer);
+    const step = this.streams.read(this.finding, direction, octets, start, end, isFinal);
+    if (step !== STEP_MORE && !isFinal) this.buffers.release(slot);
+    this.flags[slot] = this.flags[slot]! | (FLAG_CLIENT_PAYLOAD << direction);
+    this.store(slot, isFinal ? STEP_NEXT : step);
+  }
+
+  /** Makes the best of a buffer that takes no more. */
+  private endReassembly(slot: number): void {
+    this.reassembliesFailed++;
+    this.readBuffered(slot, true);
+    this.buffers.release(slot);
+    this.stages[slot] = STAGE_DONE;
+  }
+
+  private load(slot: number): FlowFinding {
+    const { finding } = this;
+    finding.slot = slot;
+    finding.stage = this.stages[slot]!;
+    finding.clientPort = this.clientPorts[slot]!;
+    finding.serverPort = this.serverPorts[slot]!;
+    finding.application = this.applications[slot]!;
+    finding.master = this.masters[slot]!;
+    return finding;
+  }
+
+  /** Puts back what {@link PayloadDetector.load} took out, and ends what is done. */
+  private store(slot: number, step: Step): void {
+    const { finding } = this;
+    this.stages[slot] = finding.stage;
+    this.applications[slot] = finding.application;
+    this.masters[slot] = finding.master;
+    const packets = this.packets[slot]! + 1;
+    this.packets[slot] = packets;
+    const isReassembling = this.buffers.of(slot) >= 0;
+    if (step === STEP_DONE || packets >= (isReassembling ? MAX_PACKETS_REASSEMBLING : MAX_PACKETS)) {
+      if (step !== STEP_DONE && isReassembling) this.endReassembly(slot);
+      else this.buffers.release(slot);
+      this.stages[slot] = STAGE_DONE;
+    }
+  }
+
+  /** `TLS.Google` as nDPI says it; names are made once. */
+  private nameOf(master: number, application: number): string {
+    const key = master * 65_536 + application;
+    let name = this.names.get(key);
+    if (name === undefined) {
+      const own = this.nameOfNumber(application);
+      name = master === 0 ? own : `${this.nameOfNumber(master)}.${own}`;
+      this.names.set(key, name);
+    }
+    return name;
+  }
+
+  private nameOfNumber(application: number): string {
+    return L7_NAMES.get(application) ?? this.serviceNames.get(application) ?? String(application);
+  }
+}
+
+const DETAIL_SLOTS: readonly number[] = DETAIL_FIELDS.map((field) => SLOT[field]);
+
+function guess(protocol: number, clientPort: number, serverPort: number): number {
+  return protocol === TCP || protocol === UDP || protocol === UDP_LITE
+    ? applicationOfPorts(protocol, clientPort, serverPort)
+    : 0;
+}
