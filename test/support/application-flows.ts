@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import { formatIPv4, formatIPv6 } from '../../src/bytes/address.ts';
 import { SLOT } from '../../src/flow/fields.ts';
 import { Flow } from '../../src/flow/flow.ts';
-import { Layout } from '../../src/flow/layout.ts';
+import { fieldEntry, Layout } from '../../src/flow/layout.ts';
 import { Origin } from '../../src/flow/origin.ts';
 import { CaptureReader } from '../../src/input/capture-file.ts';
 import { PayloadDetector, type PayloadDetectorOptions } from '../../src/meter/application/payload-detector.ts';
@@ -56,19 +56,28 @@ export function valuesOf(flow: Flow): Record<string, string | number> {
   return values;
 }
 
-/** What `write` of the detector leaves in an empty flow. */
-export function writtenBy(detector: PayloadDetector, slot: number, protocol = 6): Record<string, string | number> {
+/** What `write` of the detector leaves in a flow that has its addresses, or nothing. */
+export function writtenBy(
+  detector: PayloadDetector,
+  slot: number,
+  protocol = 6,
+  addresses?: readonly [number, number],
+): Record<string, string | number> {
   const flow = new Flow(new Origin());
-  flow.layout = EMPTY;
+  flow.layout = addresses === undefined ? EMPTY : IPV4;
   flow.protocol = protocol;
+  if (addresses !== undefined) [flow.sourceIPv4, flow.destinationIPv4] = addresses;
   detector.write(slot, flow);
-  return valuesOf(flow);
+  const { IPV4_SRC_ADDR: _source, IPV4_DST_ADDR: _destination, ...values } = valuesOf(flow);
+  return values;
 }
 
 const EMPTY = new Layout('flow', []);
+const IPV4 = new Layout('flow', [fieldEntry('sourceIPv4'), fieldEntry('destinationIPv4')]);
 
 interface OpenFlow extends Omit<DetectedFlow, 'values'> {
   readonly client: string;
+  readonly addresses: readonly [number, number] | undefined;
 }
 
 /**
@@ -106,6 +115,7 @@ export function detectApplications(
         clientPort: isServer ? packet.destinationPort : packet.sourcePort,
         serverPort: isServer ? packet.sourcePort : packet.destinationPort,
         frames: [],
+        addresses: packet.ipVersion === 4 ? [packet.sourceIPv4, packet.destinationIPv4] : undefined,
       };
       flows.set(key, flow);
     }
@@ -125,5 +135,8 @@ export function detectApplications(
       packet.protocol === 6 ? packet.tcpSequence : 0,
     );
   }
-  return [...flows.values()].map((flow) => ({ ...flow, values: writtenBy(detector, flow.slot, flow.protocol) }));
+  return [...flows.values()].map((flow) => ({
+    ...flow,
+    values: writtenBy(detector, flow.slot, flow.protocol, flow.addresses),
+  }));
 }

@@ -199,3 +199,5 @@ export const CONFIDENCE_UNKNOWN = 0;
 export const CONFIDENCE_PORT = 1;
 /** By payload, or by an IP protocol that is the application. */
 export const CONFIDENCE_PAYLOAD = 6;
+/** By the network that the server's address is in. */
+export const CONFIDENCE_ADDRESS = 7;

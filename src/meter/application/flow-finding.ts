@@ -78,7 +78,12 @@ export class FlowFinding {
     if (start >= 0) this.details.text(this.slot, detail, octets, start, end);
   }
 
-  /** Keeps a number. */
+  /** Whether the flow has a detail already. */
+  has(detail: Detail): boolean {
+    return this.details.has(this.slot, detail);
+  }
+
+  /** Keeps a number; of several the last stays. */
   number(detail: Detail, value: number): void {
     this.details.number(this.slot, detail, value);
   }

@@ -3,7 +3,14 @@ import type { Flow } from '../../flow/flow.ts';
 import type { ApplicationDetector } from '../application-detector.ts';
 import { DETAIL_FIELDS } from './application-details.ts';
 import { ApplicationLayouts, groupOf } from './application-layouts.ts';
-import { CONFIDENCE_PAYLOAD, CONFIDENCE_PORT, CONFIDENCE_UNKNOWN, L7_NAMES } from './application-numbers.ts';
+import {
+  CONFIDENCE_ADDRESS,
+  CONFIDENCE_PAYLOAD,
+  CONFIDENCE_PORT,
+  CONFIDENCE_UNKNOWN,
+  L7,
+  L7_NAMES,
+} from './application-numbers.ts';
 import { DatagramParser } from './datagram-parser.ts';
 import { DetailStore, IS_TEXT } from './detail-store.ts';
 import {
@@ -16,6 +23,7 @@ import {
   STEP_NEXT,
   type Step,
 } from './flow-finding.ts';
+import { NetworkTable } from './network-table.ts';
 import { applicationOfIpProtocol, applicationOfPorts } from './port-guess.ts';
 import { ReassemblyPool } from './reassembly-pool.ts';
 import { type ServiceDefinition, ServiceTable } from './service-table.ts';
@@ -23,7 +31,7 @@ import { StreamParser } from './stream-parser.ts';
 
 /** What a {@link PayloadDetector} can be told. */
 export interface PayloadDetectorOptions {
-  /** Services by the names of their hosts; none by default. */
+  /** Services by the names and networks of their hosts; none by default. */
   readonly services?: readonly ServiceDefinition[];
   /** Buffers for streams whose beginning comes in pieces, 16 KiB each; default 256. */
   readonly maxReassemblies?: number;
@@ -85,6 +93,7 @@ export class PayloadDetector implements ApplicationDetector {
   private readonly streams = new StreamParser();
   private readonly datagrams: DatagramParser;
   private readonly layouts = new ApplicationLayouts();
+  private readonly networks: NetworkTable;
   private readonly serviceNames: ReadonlyMap<number, string>;
   private readonly names = new Map<number, string>();
   private readonly texts: string[] = DETAIL_FIELDS.map(() => '');
@@ -110,6 +119,7 @@ export class PayloadDetector implements ApplicationDetector {
     this.buffers = new ReassemblyPool(maxFlows, maxReassemblies);
     this.datagrams = new DatagramParser(this.buffers);
     const table = new ServiceTable(services);
+    this.networks = new NetworkTable(services);
     this.serviceNames = table.names;
     this.finding = new FlowFinding(this.details, table);
   }
@@ -162,17 +172,23 @@ export class PayloadDetector implements ApplicationDetector {
   write(slot: number, flow: Flow): void {
     if (this.buffers.of(slot) >= 0 && this.applications[slot] === 0) this.readBuffered(slot, true);
     let application = this.applications[slot]!;
+    let master = this.masters[slot]!;
     let confidence = CONFIDENCE_PAYLOAD;
     if (application === 0) {
-      application =
-        this.stages[slot] === STAGE_NEW
-          ? applicationOfIpProtocol(flow.protocol) || guess(flow.protocol, flow.sourcePort, flow.destinationPort)
-          : this.guesses[slot]!;
-      if (applicationOfIpProtocol(flow.protocol) === 0)
+      application = this.stages[slot] === STAGE_NEW ? guessOf(flow) : this.guesses[slot]!;
+      if (applicationOfIpProtocol(flow.protocol) === 0) {
         confidence = application === 0 ? CONFIDENCE_UNKNOWN : CONFIDENCE_PORT;
+      }
+    }
+    if (master === 0 && CARRIES_SERVICES[application] === 1) {
+      const service = this.serviceOfAddress(flow);
+      if (service !== 0) {
+        if (application === L7.unknown) confidence = CONFIDENCE_ADDRESS;
+        master = application;
+        application = service;
+      }
     }
     const { words, names } = flow;
-    const master = this.masters[slot]!;
     words[SLOT.l7Protocol] = application;
     words[SLOT.l7MasterProtocol] = master;
     words[SLOT.l7Confidence] = confidence;
@@ -319,6 +335,12 @@ export class PayloadDetector implements ApplicationDetector {
     }
   }
 
+  /** The service whose network the server's address is in, else the client's, who may be the server where no SYN was seen. */
+  private serviceOfAddress(flow: Flow): number {
+    if (!flow.layout.has('destinationIPv4')) return 0;
+    return this.networks.find(flow.destinationIPv4) || this.networks.find(flow.sourceIPv4);
+  }
+
   /** `TLS.Google` as nDPI says it; names are made once. */
   private nameOf(master: number, application: number): string {
     const key = master * 65_536 + application;
@@ -338,8 +360,17 @@ export class PayloadDetector implements ApplicationDetector {
 
 const DETAIL_SLOTS: readonly number[] = DETAIL_FIELDS.map((field) => SLOT[field]);
 
+/** Applications that a service may be behind, by number; nothing known is one too. */
+const CARRIES_SERVICES = new Uint8Array(65_536);
+for (const application of [L7.unknown, L7.http, L7.tls, L7.quic, L7.dns]) CARRIES_SERVICES[application] = 1;
+
 function guess(protocol: number, clientPort: number, serverPort: number): number {
   return protocol === TCP || protocol === UDP || protocol === UDP_LITE
     ? applicationOfPorts(protocol, clientPort, serverPort)
     : 0;
+}
+
+/** For a flow whose packets were never handed over. */
+function guessOf({ protocol, sourcePort, destinationPort }: Flow): number {
+  return applicationOfIpProtocol(protocol) || guess(protocol, sourcePort, destinationPort);
 }

@@ -1,6 +1,6 @@
 import { lower } from './octet-text.ts';
 
-/** A service that is told by the name of its hosts. */
+/** A service that is told by the name of its hosts, or by their addresses where no name is seen. */
 export interface ServiceDefinition {
   /** nDPI's name. */
   readonly name: string;
@@ -8,6 +8,8 @@ export interface ServiceDefinition {
   readonly l7Protocol: number;
   /** Domains, in lower case: each stands for itself and all below it. */
   readonly domains: readonly string[];
+  /** IPv4 networks of its own, `a.b.c.d/length`; those of all services overlap nowhere. */
+  readonly networks?: readonly string[];
 }
 
 const DOT = 0x2e;

@@ -210,7 +210,8 @@ export class StreamParser {
 
 /** Keeps the question and the answer of a message of DNS. */
 export function dnsFinding(flow: FlowFinding, dns: DnsMessage): Step {
-  if (dns.nameLength > 0) {
+  // A resolver may ask for both kinds of address from one port: the first question stays.
+  if (dns.nameLength > 0 && !flow.has(DETAIL.dnsQuery)) {
     flow.text(DETAIL.dnsQuery, dns.name, 0, dns.nameLength);
     flow.number(DETAIL.dnsQueryType, dns.type);
     if (flow.application === L7.dns) flow.service(dns.name, 0, dns.nameLength);
