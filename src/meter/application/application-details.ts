@@ -1,4 +1,4 @@
-import type { FieldName } from '../../flow/fields.ts';
+import { FIELD_BY_NAME, type FieldName, SLOT } from '../../flow/fields.ts';
 
 /** What is found within payload, by its number: fields of a flow, in groups that occur together. */
 export const DETAIL = {
@@ -35,6 +35,14 @@ export type Detail = (typeof DETAIL)[keyof typeof DETAIL];
 
 /** The flow fields by detail number. */
 export const DETAIL_FIELDS = Object.keys(DETAIL) as readonly (keyof typeof DETAIL)[];
+
+/** 1 for the details that are texts. */
+export const IS_TEXT: Uint8Array = Uint8Array.from(DETAIL_FIELDS, (field) =>
+  FIELD_BY_NAME.get(field)!.type === 'name' ? 1 : 0,
+);
+
+/** Where the details lie in a flow: in `Flow.names` where they are texts, else in `Flow.words`. */
+export const DETAIL_SLOTS: Uint16Array = Uint16Array.from(DETAIL_FIELDS, (field) => SLOT[field]);
 
 /** Longest text kept of one detail, in octets; a URL or a User-Agent may be longer and is cut. */
 export const MAX_DETAIL_OCTETS = 512;

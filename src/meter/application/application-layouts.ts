@@ -1,6 +1,7 @@
 import type { FieldName } from '../../flow/fields.ts';
+import type { Flow } from '../../flow/flow.ts';
 import { fieldEntry, Layout } from '../../flow/layout.ts';
-import { DETAIL, DETAIL_FIELDS } from './application-details.ts';
+import { DETAIL, DETAIL_FIELDS, DETAIL_SLOTS, IS_TEXT } from './application-details.ts';
 
 /** Fields that every flow has. */
 const ALWAYS: readonly FieldName[] = ['l7Protocol', 'l7ApplicationName', 'l7Confidence'];
@@ -25,15 +26,25 @@ const REQUIRED: ReadonlySet<FieldName> = new Set<FieldName>(['dnsReturnCode', 'd
 
 const DETAIL_NUMBERS: Readonly<Record<string, number>> = DETAIL;
 
-const DETAILS_OF_GROUP = GROUPS.map((fields) =>
-  fields.reduce((bits, field) => bits | (2 ** DETAIL_NUMBERS[field]!), 0),
-);
+const NUMBERS_OF_GROUP = GROUPS.map((fields) => Uint8Array.from(fields, (field) => DETAIL_NUMBERS[field]!));
+
+const DETAILS_OF_GROUP = NUMBERS_OF_GROUP.map((numbers) => numbers.reduce((bits, number) => bits | (2 ** number), 0));
 
 /** The smallest group that has all details whose bits are set in `present`. */
 export function groupOf(present: number): number {
   if (present === 0) return 0;
   for (let group = 1; group < GROUP_OF_ALL; group++) if ((present & ~DETAILS_OF_GROUP[group]!) === 0) return group;
   return GROUP_OF_ALL;
+}
+
+/** Empties the fields of a group, so that none is left from another flow. */
+export function clearGroup(group: number, { names, words }: Flow): void {
+  const details = NUMBERS_OF_GROUP[group]!;
+  for (let i = 0; i < details.length; i++) {
+    const detail = details[i]!;
+    if (IS_TEXT[detail] === 1) names[DETAIL_SLOTS[detail]!] = '';
+    else words[DETAIL_SLOTS[detail]!] = 0;
+  }
 }
 
 /** Layouts with the fields of an application beside those of the meter, one for each of a few groups. */

@@ -18,7 +18,7 @@ import {
 import { u32 } from './octet-text.ts';
 import { PARSE_DONE, PARSE_NOT } from './parse-result.ts';
 import { QuicInitial } from './quic-initial.ts';
-import type { ReassemblyPool } from './reassembly-pool.ts';
+import { REASSEMBLY_OCTETS, type ReassemblyPool } from './reassembly-pool.ts';
 import { SipMessage } from './sip-message.ts';
 import { dnsFinding } from './stream-parser.ts';
 import { TlsHello } from './tls-hello.ts';
@@ -47,6 +47,8 @@ export class DatagramParser {
   private readonly buffers: ReassemblyPool;
   private slot = 0;
   private readonly receive = (offset: number, octets: Uint8Array, start: number, end: number): void => {
+    // Offsets have 62 bits: what is not at the beginning is no part of a ClientHello.
+    if (offset >= REASSEMBLY_OCTETS) return;
     let buffer = this.buffers.of(this.slot);
     if (buffer < 0) buffer = this.buffers.take(this.slot, FROM_CLIENT, 0);
     this.buffers.add(buffer, offset, octets, start, end);
@@ -187,9 +189,10 @@ export class DatagramParser {
   }
 
   private firstDtls(flow: FlowFinding, octets: Uint8Array, start: number, end: number): boolean {
-    if (this.hello.readDatagram(octets, start, end) === PARSE_NOT) return false;
+    const result = this.hello.readDatagram(octets, start, end);
+    if (result === PARSE_NOT) return false;
     flow.protocol(L7.dtls);
-    if (this.hello.readDatagram(octets, start, end) === PARSE_DONE) flow.hello(this.hello, L7.dtls);
+    if (result === PARSE_DONE) flow.hello(this.hello, L7.dtls);
     flow.stage = STAGE_SERVER_HELLO;
     return true;
   }

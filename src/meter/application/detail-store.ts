@@ -1,5 +1,5 @@
-import { FIELD_BY_NAME } from '../../flow/fields.ts';
-import { DETAIL_FIELDS, type Detail, MAX_DETAIL_OCTETS } from './application-details.ts';
+import type { Flow } from '../../flow/flow.ts';
+import { DETAIL_SLOTS, type Detail, IS_TEXT, MAX_DETAIL_OCTETS } from './application-details.ts';
 
 /** Octets of a block, by class; the largest holds everything that HTTP has to say. */
 const BLOCK_OCTETS = [64, 128, 256, 512, 1024, 2048] as const;
@@ -54,8 +54,8 @@ export class DetailStore {
     if (to >= 0) this.reserved.writeUInt32BE(value >>> 0, to);
   }
 
-  /** Puts all details of a flow into `texts` (by detail, where it is a text) and `numbers`; returns a bit for each that is there. */
-  read(slot: number, texts: string[], numbers: Uint32Array): number {
+  /** A bit for each detail that a flow has: bit 0 for detail 0. */
+  presentIn(slot: number): number {
     const block = this.blocks[slot]!;
     if (block === 0) return 0;
     const pool = this.poolOf(block);
@@ -63,16 +63,28 @@ export class DetailStore {
     const first = pool.offsetOf(numberOf(block));
     const end = first + usedIn(slab, first);
     let present = 0;
+    for (let at = first + HEADER_OCTETS; at < end; at += DETAIL_HEADER_OCTETS + lengthAt(slab, at)) {
+      present |= 1 << slab[at]!;
+    }
+    return present;
+  }
+
+  /** Puts what a flow has into the fields of `flow`, and leaves the others as they are. */
+  read(slot: number, { names, words }: Flow): void {
+    const block = this.blocks[slot]!;
+    if (block === 0) return;
+    const pool = this.poolOf(block);
+    const slab = pool.slabOf(numberOf(block));
+    const first = pool.offsetOf(numberOf(block));
+    const end = first + usedIn(slab, first);
     for (let at = first + HEADER_OCTETS; at < end; ) {
       const detail = slab[at]!;
       const length = lengthAt(slab, at);
       at += DETAIL_HEADER_OCTETS;
-      if (IS_TEXT[detail]!) texts[detail] = slab.toString('utf8', at, at + length);
-      else numbers[detail] = slab.readUInt32BE(at);
-      present |= 1 << detail;
+      if (IS_TEXT[detail] === 1) names[DETAIL_SLOTS[detail]!] = textOf(slab, at, at + length);
+      else words[DETAIL_SLOTS[detail]!] = slab.readUInt32BE(at);
       at += length;
     }
-    return present;
   }
 
   /** Forgets the details of a flow. */
@@ -196,8 +208,11 @@ class BlockPool {
   }
 }
 
-/** Which details are texts. */
-export const IS_TEXT: readonly boolean[] = DETAIL_FIELDS.map((field) => FIELD_BY_NAME.get(field)!.type === 'name');
+/** UTF-8 as text; ASCII, which almost all is, the short way. */
+function textOf(slab: Buffer, start: number, end: number): string {
+  for (let at = start; at < end; at++) if (slab[at]! > 0x7f) return slab.toString('utf8', start, end);
+  return slab.toString('latin1', start, end);
+}
 
 function classOf(block: number): number {
   return (block - 1) & ((1 << CLASS_BITS) - 1);

@@ -24,7 +24,7 @@ const VERSIONS: ReadonlyMap<number, string> = new Map([
 export function ja4(hello: TlsHello, transport: HelloTransport): string {
   const { ciphers, extensions, signatureAlgorithms } = hello;
   const described = hex(sorted(extensions).filter((type) => type !== EXTENSION_SERVER_NAME && type !== EXTENSION_ALPN));
-  const algorithms = hex([...signatureAlgorithms.numbers.subarray(0, signatureAlgorithms.count)]);
+  const algorithms = hex(signatureAlgorithms.numbers.subarray(0, signatureAlgorithms.count));
   return [
     transport,
     VERSIONS.get(hello.version) ?? '00',
@@ -47,23 +47,36 @@ function alpnLetters({ octets, alpnAt, alpnEnd }: TlsHello): string {
   if (last < first || last >= alpnEnd) return '00';
   const text = String.fromCharCode(octets[first]!, octets[last]!);
   if (/^[0-9A-Za-z]{2}$/.test(text)) return text;
-  return hexOctet(octets[first]!).charAt(0) + hexOctet(octets[last]!).charAt(1);
+  return HEX_OCTETS[octets[first]!]!.charAt(0) + HEX_OCTETS[octets[last]!]!.charAt(1);
 }
 
-function sorted({ numbers, count }: NumberList): number[] {
-  return [...numbers.subarray(0, count)].sort((a, b) => a - b);
+function sorted({ numbers, count }: NumberList): Uint16Array {
+  return numbers.slice(0, count).sort();
 }
 
-function hex(numbers: readonly number[]): string {
-  return numbers.map((number) => number.toString(16).padStart(4, '0')).join(',');
+function hex(numbers: Uint16Array): string {
+  let text = '';
+  for (let i = 0; i < numbers.length; i++) {
+    const number = numbers[i]!;
+    text += `${i === 0 ? '' : ','}${HEX_OCTETS[number >> 8]}${HEX_OCTETS[number & 0xff]}`;
+  }
+  return text;
 }
 
-function hexOctet(octet: number): string {
-  return octet.toString(16).padStart(2, '0');
-}
+const HEX_OCTETS: readonly string[] = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, '0'));
+
+/** Clients are of few kinds: the same lists come again and again. */
+const MAX_HASHES = 2048;
+const hashes = new Map<string, string>();
 
 function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+  let digest = hashes.get(text);
+  if (digest === undefined) {
+    if (hashes.size >= MAX_HASHES) hashes.clear();
+    digest = createHash('sha256').update(text).digest('hex').slice(0, 12);
+    hashes.set(text, digest);
+  }
+  return digest;
 }
 
 function twoDigits(count: number): string {

@@ -1,18 +1,18 @@
 import { SLOT } from '../../flow/fields.ts';
 import type { Flow } from '../../flow/flow.ts';
 import type { ApplicationDetector } from '../application-detector.ts';
-import { DETAIL_FIELDS } from './application-details.ts';
-import { ApplicationLayouts, groupOf } from './application-layouts.ts';
+import { ApplicationLayouts, clearGroup, groupOf } from './application-layouts.ts';
+import { ApplicationNames } from './application-names.ts';
 import {
   CONFIDENCE_ADDRESS,
   CONFIDENCE_PAYLOAD,
   CONFIDENCE_PORT,
   CONFIDENCE_UNKNOWN,
   L7,
-  L7_NAMES,
 } from './application-numbers.ts';
 import { DatagramParser } from './datagram-parser.ts';
-import { DetailStore, IS_TEXT } from './detail-store.ts';
+import { DetailStore } from './detail-store.ts';
+import type { ApplicationCounters, PayloadDetectorOptions } from './detector-options.ts';
 import {
   FlowFinding,
   STAGE_DONE,
@@ -26,38 +26,8 @@ import {
 import { NetworkTable } from './network-table.ts';
 import { applicationOfIpProtocol, applicationOfPorts } from './port-guess.ts';
 import { ReassemblyPool } from './reassembly-pool.ts';
-import { type ServiceDefinition, ServiceTable } from './service-table.ts';
+import { ServiceTable } from './service-table.ts';
 import { StreamParser } from './stream-parser.ts';
-
-/** What a {@link PayloadDetector} can be told. */
-export interface PayloadDetectorOptions {
-  /** Services by the names and networks of their hosts; none by default. */
-  readonly services?: readonly ServiceDefinition[];
-  /** Buffers for streams whose beginning comes in pieces, 16 KiB each; default 256. */
-  readonly maxReassemblies?: number;
-  /** Octets for names, URLs and the like of all flows; default 128 for each flow, at least 1 MiB. */
-  readonly maxDetailOctets?: number;
-}
-
-/** What became of the flows of a {@link PayloadDetector}, and what it left out. */
-export interface ApplicationCounters {
-  /** Flows released whose application payload told. */
-  readonly flowsDetected: number;
-  /** Flows released whose application is a guess by port. */
-  readonly flowsGuessed: number;
-  /** Flows released of which nothing is known. */
-  readonly flowsUnknown: number;
-  /** Beginnings of streams given up because another flow needed the buffer. */
-  readonly reassembliesAbandoned: number;
-  /** Beginnings of streams given up because of too many gaps, or because they were too long. */
-  readonly reassembliesFailed: number;
-  /** Buffers in use. */
-  readonly reassembliesActive: number;
-  /** Initials of QUIC whose protection was not removed. */
-  readonly quicUndecrypted: number;
-  /** Names, URLs and the like left out for want of room. */
-  readonly detailsDropped: number;
-}
 
 const TCP = 6;
 const UDP = 17;
@@ -94,10 +64,7 @@ export class PayloadDetector implements ApplicationDetector {
   private readonly datagrams: DatagramParser;
   private readonly layouts = new ApplicationLayouts();
   private readonly networks: NetworkTable;
-  private readonly serviceNames: ReadonlyMap<number, string>;
-  private readonly names = new Map<number, string>();
-  private readonly texts: string[] = DETAIL_FIELDS.map(() => '');
-  private readonly numbers = new Uint32Array(DETAIL_FIELDS.length);
+  private readonly names: ApplicationNames;
   private flowsDetected = 0;
   private flowsGuessed = 0;
   private flowsUnknown = 0;
@@ -120,7 +87,7 @@ export class PayloadDetector implements ApplicationDetector {
     this.datagrams = new DatagramParser(this.buffers);
     const table = new ServiceTable(services);
     this.networks = new NetworkTable(services);
-    this.serviceNames = table.names;
+    this.names = new ApplicationNames(table.names);
     this.finding = new FlowFinding(this.details, table);
   }
 
@@ -192,16 +159,11 @@ export class PayloadDetector implements ApplicationDetector {
     words[SLOT.l7Protocol] = application;
     words[SLOT.l7MasterProtocol] = master;
     words[SLOT.l7Confidence] = confidence;
-    names[SLOT.l7ApplicationName] = this.nameOf(master, application);
-    this.texts.fill('');
-    this.numbers.fill(0);
-    const present = this.details.read(slot, this.texts, this.numbers);
-    const group = groupOf(present);
+    names[SLOT.l7ApplicationName] = this.names.of(master, application);
+    const group = groupOf(this.details.presentIn(slot));
     if (group > 0) {
-      for (let detail = 0; detail < DETAIL_SLOTS.length; detail++) {
-        if (IS_TEXT[detail]!) names[DETAIL_SLOTS[detail]!] = this.texts[detail]!;
-        else words[DETAIL_SLOTS[detail]!] = this.numbers[detail]!;
-      }
+      clearGroup(group, flow);
+      this.details.read(slot, flow);
     }
     flow.layout = this.layouts.with(flow.layout, group);
   }
@@ -340,25 +302,7 @@ export class PayloadDetector implements ApplicationDetector {
     if (!flow.layout.has('destinationIPv4')) return 0;
     return this.networks.find(flow.destinationIPv4) || this.networks.find(flow.sourceIPv4);
   }
-
-  /** `TLS.Google` as nDPI says it; names are made once. */
-  private nameOf(master: number, application: number): string {
-    const key = master * 65_536 + application;
-    let name = this.names.get(key);
-    if (name === undefined) {
-      const own = this.nameOfNumber(application);
-      name = master === 0 ? own : `${this.nameOfNumber(master)}.${own}`;
-      this.names.set(key, name);
-    }
-    return name;
-  }
-
-  private nameOfNumber(application: number): string {
-    return L7_NAMES.get(application) ?? this.serviceNames.get(application) ?? String(application);
-  }
 }
-
-const DETAIL_SLOTS: readonly number[] = DETAIL_FIELDS.map((field) => SLOT[field]);
 
 /** Applications that a service may be behind, by number; nothing known is one too. */
 const CARRIES_SERVICES = new Uint8Array(65_536);

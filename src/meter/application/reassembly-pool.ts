@@ -108,8 +108,7 @@ export class ReassemblyPool {
     const at = Math.max(offset, 0);
     const length = Math.min(end - start, REASSEMBLY_OCTETS - at);
     if (length <= 0 || !this.insert(buffer, at, at + length)) return false;
-    const target = this.buffers[buffer]!;
-    for (let i = 0; i < length; i++) target[at + i] = octets[start + i]!;
+    this.buffers[buffer]!.set(octets.subarray(start, start + length), at);
     return true;
   }
 

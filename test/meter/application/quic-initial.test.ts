@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { PayloadDetector } from '../../../src/meter/application/payload-detector.ts';
 import { writtenBy } from '../../support/application-flows.ts';
 import { alpn, clientHello, octetsOf, serverName, supportedVersions, u16 } from '../../support/application-payloads.ts';
+import { Random } from '../../support/random.ts';
 
 /** The connection id of the examples in RFC 9001 appendix A and RFC 9369 appendix A. */
 const CONNECTION_ID = '0x8394c8f03e515708';
@@ -115,6 +116,31 @@ describe('QuicInitial', () => {
     send(detector, 0, packet);
     expect(writtenBy(detector, 0, 17)).toEqual({ L7_PROTO: 188, L7_PROTO_NAME: 'QUIC', L7_CONFIDENCE: 6 });
     expect(detector.counters.quicUndecrypted).toBe(1);
+  });
+
+  it('leaves out what lies far behind the beginning', () => {
+    const detector = new PayloadDetector(1);
+    // 2^32 on eight octets (RFC 9000 section 16): the beginning, were it taken for 32 bits.
+    const far = octetsOf(6, '0xc000000100000000', u16(0x4000 | HELLO.length), HELLO);
+    send(detector, 0, initial(1, 0, far));
+    expect(writtenBy(detector, 0, 17)).toEqual({ L7_PROTO: 188, L7_PROTO_NAME: 'QUIC', L7_CONFIDENCE: 6 });
+    expect(detector.counters.reassembliesActive).toBe(0);
+  });
+
+  it('stands any frames', () => {
+    const random = new Random(11);
+    const good = octetsOf('0x02 05 00 01 00 01 01', crypto(0, HELLO), 1, crypto(60, HELLO.subarray(60)));
+    for (let round = 0; round < 400; round++) {
+      const detector = new PayloadDetector(1);
+      const frames = random.below(4) === 0 ? random.octets(random.below(300)) : Uint8Array.from(good);
+      for (let changes = random.below(6); changes > 0 && frames.length > 0; changes--) {
+        frames[random.below(frames.length)] = random.u32() & 0xff;
+      }
+      send(detector, 0, initial(1, round, frames));
+      expect(writtenBy(detector, 0, 17)['L7_PROTO'], `round ${round}`).toBe(188);
+      detector.release(0);
+      expect(detector.counters).toMatchObject({ quicUndecrypted: 0, reassembliesActive: 0 });
+    }
   });
 
   it('knows QUIC by what the server sends', () => {
