@@ -93,6 +93,39 @@ describe('flows for ntopng as TLV', () => {
     expect(tlv({ ...WEB, origin: { protocol: 'sFlow' } })[0]).toMatchObject({ 130: '192.0.2.1', 58051: 2 });
   });
 
+  it('say the application as nDPI does, and what was found of it, by code and by steps', () => {
+    const found: MadeFlow = {
+      fields: {
+        ...WEB.fields,
+        l7Protocol: 126,
+        l7MasterProtocol: 91,
+        l7ApplicationName: 'TLS.Google',
+        l7Confidence: 6,
+        tlsServerName: 'www.google.com',
+        httpHost: 'www.example',
+        ja4: 't13d1516h2_8daaf6152771_e5627efa2ab1',
+      },
+    };
+    const expected = {
+      57590: '91.126',
+      57591: 'TLS.Google',
+      58032: 6,
+      57660: 'www.google.com',
+      57833: 'www.example',
+      58048: 't13d1516h2_8daaf6152771_e5627efa2ab1',
+    };
+    for (const codeGeneration of [true, false]) {
+      const flow = makeFlow(found);
+      const many = payloads(new Array<Flow>(200).fill(flow), { codeGeneration }).flatMap(readTlv);
+      expect(many).toHaveLength(200);
+      for (const record of many) expect(record).toMatchObject(expected);
+    }
+    expect(json(found)[0]).toMatchObject(expected);
+    expect(tlv({ fields: { ...found.fields, l7MasterProtocol: 0 } })[0]).toMatchObject({ 57590: '126' });
+    // An Exporter's own number stays one.
+    expect(tlv({ fields: { ...WEB.fields, l7Protocol: 126 } })[0]).toMatchObject({ 57590: 126 });
+  });
+
   it('carry an observation point only on request', () => {
     expect(tlv(WEB)[0]).not.toHaveProperty('300');
     expect(tlv(WEB, { observationPoint: 513 })[0]).toMatchObject({ 300: 513 });

@@ -158,6 +158,25 @@ describe('IPFIX Messages (RFC 7011), octet by octet', () => {
     ]);
   });
 
+  it('carry what payload told of the application', () => {
+    const flow = makeFlow({
+      origin: ORIGIN,
+      fields: { l7Protocol: 5, l7ApplicationName: 'DNS', dnsQuery: 'a.example', dnsQueryType: 28, dnsReturnCode: 3 },
+    });
+    expectMessages(new ExportHarness().take(flow), [
+      ipfix([
+        templateSet(TEMPLATE, [
+          [118, 2, 35_632],
+          [119, VARIABLE, 35_632],
+          [205, VARIABLE, 35_632],
+          [207, 2, 35_632],
+          [208, 1, 35_632],
+        ]),
+        dataSet(TEMPLATE, joined(u16(5), variable('DNS'), variable('a.example'), u16(28), u8(3))),
+      ]),
+    ]);
+  });
+
   it('carry only what was asked for, in the octets of each element, zeros where a flow has none', () => {
     const fields =
       '%IPV4_SRC_ADDR %IN_BYTES %OUT_BYTES %FIRST_SWITCHED %LAST_SWITCHED %L7_PROTO_NAME %EXPORTER_IPV4_ADDRESS';

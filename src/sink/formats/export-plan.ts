@@ -1,3 +1,4 @@
+import { APPLICATION_FIELDS } from '../../flow/application-fields.ts';
 import { type FieldName, SLOT } from '../../flow/fields.ts';
 import type { ElementEntry, ElementValue, FieldEntry, Layout, LayoutEntry } from '../../flow/layout.ts';
 import type { ElementLookup } from '../../ie/registry.ts';
@@ -180,7 +181,8 @@ function planField(
     case 'application':
       return planned(Math.max(2, Math.min(maxOctets, 8)), { kind: 'application', sourceLength: -1 });
     case 'name':
-      if (element.id !== APPLICATION_NAME) return undefined;
+      // Other names were looked up by a number that is there; these were found in payload.
+      if (element.id !== APPLICATION_NAME && !APPLICATION_FIELDS.has(name)) return undefined;
       return isVariable
         ? planned(VARIABLE_LENGTH, { kind: 'variableName' })
         : planned(fixedText, { kind: 'fixedName' });

@@ -14,7 +14,7 @@ import {
 import { writeJsonString, writeJsonText } from '../../bytes/json-text.ts';
 import { plainElementValue } from '../../flow/element-value.ts';
 import type { PlainValue } from '../../flow/flow.ts';
-import { type FeedKey, knownName } from './ntopng-keys.ts';
+import { type FeedKey, knownName, l7Numbers } from './ntopng-keys.ts';
 import type { FeedStep } from './ntopng-plan.ts';
 import { arrayValue, type WriteItems } from './ntopng-tlv.ts';
 import { plainJson } from './plain-json.ts';
@@ -84,6 +84,10 @@ export function interpretJson(steps: readonly FeedStep[], samplingSlot: number, 
         case 'text':
           octets[pos] = QUOTE;
           pos = endQuote(octets, writeJsonText(octets, pos + 1, bytes, words[slot]!, words[slot + 1]!));
+          break;
+        case 'l7':
+          octets[pos] = QUOTE;
+          pos = endQuote(octets, writeJsonString(octets, pos + 1, l7Numbers(words)));
           break;
         case 'name':
         case 'choice':

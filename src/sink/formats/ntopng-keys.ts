@@ -4,7 +4,7 @@
  * from {@link FIRST_NTOP_ID} on go out only where ntopng means the same by them, all others under a name.
  */
 
-import type { FieldName } from '../../flow/fields.ts';
+import { type FieldName, SLOT } from '../../flow/fields.ts';
 
 /** ntop's Private Enterprise Number. */
 export const NTOP_ENTERPRISE = 35_632;
@@ -101,6 +101,26 @@ const FIELD_NUMBERS: Readonly<Partial<Record<FieldName, number>>> = {
   innerDestinationIPv6: NTOP_OFFSET + 397,
   l7Protocol: NTOP_OFFSET + 118,
   l7ProtocolName: NTOP_OFFSET + 119,
+  l7ApplicationName: NTOP_OFFSET + 119,
+  l7Confidence: NTOP_OFFSET + 560,
+  l7Info: NTOP_OFFSET + 539,
+  dnsQuery: NTOP_OFFSET + 205,
+  dnsQueryType: NTOP_OFFSET + 207,
+  dnsReturnCode: NTOP_OFFSET + 208,
+  tlsServerName: NTOP_OFFSET + 188,
+  tlsCipher: NTOP_OFFSET + 493,
+  ja4: NTOP_OFFSET + 576,
+  httpMethod: NTOP_OFFSET + 360,
+  // ntopng knows no HTTP_HOST: it shows the HTTP_SITE as the host.
+  httpHost: NTOP_OFFSET + 361,
+  httpUrl: NTOP_OFFSET + 180,
+  httpReturnCode: NTOP_OFFSET + 181,
+  httpUserAgent: NTOP_OFFSET + 183,
+  smtpMailFrom: NTOP_OFFSET + 185,
+  smtpRecipient: NTOP_OFFSET + 186,
+  bittorrentHash: NTOP_OFFSET + 189,
+  sipCallId: NTOP_OFFSET + 130,
+  dhcpClientName: NTOP_OFFSET + 355,
   sourceProcessId: NTOP_OFFSET + 168,
   sourceProcessName: NTOP_OFFSET + 169,
   sourceProcessUserName: NTOP_OFFSET + 372,
@@ -214,6 +234,13 @@ const OURS: ReadonlySet<number> = new Set([
 /** The name ntopng knows for a number without being told, or undefined. */
 export function knownName(number: number): string | undefined {
   return NAME_BY_NUMBER.get(number);
+}
+
+/** The application of a flow as ntopng reads it: nDPI's number, behind that of what carries it where there is such. */
+export function l7Numbers(words: Uint32Array): string {
+  const master = words[SLOT.l7MasterProtocol]!;
+  const application = words[SLOT.l7Protocol]!;
+  return master === 0 ? String(application) : `${master}.${application}`;
 }
 
 /** The key of a field of a flow, or undefined where it stays out. */

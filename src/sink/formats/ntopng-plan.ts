@@ -18,6 +18,7 @@ import { elementKey, type FeedKey, fieldKey, freeName, NTOPNG } from './ntopng-k
  * - `seconds`: a time in whole seconds; `exportSeconds`: that of the datagram
  * - `ipv4Number`: an address as a number; `ipv4`, `ipv6`, `mac`, `application`: as text
  * - `text`, `name`: left out when empty
+ * - `l7`: nDPI's numbers of the application and what carries it, `91.126`, or of the application alone
  * - `choice`: one of `texts`; left out when there is none for the value
  * - `element`: an element's octets, as `value` says; `array`: several of them, as one text
  */
@@ -36,6 +37,7 @@ export interface FeedStep {
     | 'application'
     | 'text'
     | 'name'
+    | 'l7'
     | 'choice'
     | 'element'
     | 'array';
@@ -81,7 +83,7 @@ const FLOW_END_REASONS = [
 ];
 
 /** Fields that are said otherwise, or make no sense once counters are scaled. */
-const LEFT_OUT: ReadonlySet<string> = new Set<FieldName>(['samplingInterval', 'samplingOrigin']);
+const LEFT_OUT: ReadonlySet<string> = new Set<FieldName>(['samplingInterval', 'samplingOrigin', 'l7MasterProtocol']);
 
 const NONE: readonly never[] = [];
 
@@ -95,7 +97,7 @@ export function planFeed(layout: Layout): FeedPlan {
   const steps: FeedStep[] = [];
   const taken = new Set<FeedKey>();
   const push = (entry: LayoutEntry): void => {
-    const step = entryStep(entry, isDualStack, isProbe);
+    const step = entryStep(entry, isDualStack, isProbe, layout.has('l7MasterProtocol'));
     if (step === undefined || taken.has(step.key)) return;
     taken.add(step.key);
     steps.push(step);
@@ -141,10 +143,15 @@ function step(kind: FeedStep['kind'], key: FeedKey, slot: number, rest: Partial<
   };
 }
 
-function entryStep(entry: LayoutEntry, isDualStack: boolean, isProbe: boolean): FeedStep | undefined {
+function entryStep(
+  entry: LayoutEntry,
+  isDualStack: boolean,
+  isProbe: boolean,
+  carriesMaster: boolean,
+): FeedStep | undefined {
   switch (entry.kind) {
     case 'field':
-      return fieldStep(entry, isDualStack, isProbe);
+      return fieldStep(entry, isDualStack, isProbe, carriesMaster);
     case 'element': {
       const key = elementKey(entry.enterpriseNumber, entry.elementId, entry.ntop, entry.iana);
       if (key === undefined) return undefined;
@@ -175,6 +182,7 @@ function fieldStep(
   { field, optional, maxOctets }: FieldEntry,
   isDualStack: boolean,
   isProbe: boolean,
+  carriesMaster: boolean,
 ): FeedStep | undefined {
   const name = field.field as FieldName;
   if (LEFT_OUT.has(name)) return undefined;
@@ -186,6 +194,7 @@ function fieldStep(
   const ipVersion = isDualStack ? (ADDRESS_VERSION[name] ?? 0) : 0;
   const counter = (COUNTER_FIELDS as readonly string[]).indexOf(name);
   if (counter >= 0) return step('counter', key, counter);
+  if (name === 'l7Protocol' && carriesMaster) return step('l7', key, slot);
   if (name === 'flowEndReason') return step('choice', key, slot, { texts: FLOW_END_REASONS });
   switch (field.type) {
     case 'u64':

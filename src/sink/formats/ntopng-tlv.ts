@@ -7,7 +7,7 @@ import { writeIPv4Word, writeIPv6, writeMac } from '../../bytes/digits.ts';
 import { plainElementValue } from '../../flow/element-value.ts';
 import type { Flow } from '../../flow/flow.ts';
 import { ELEMENT_VALUES } from '../../flow/layout.ts';
-import type { FeedKey } from './ntopng-keys.ts';
+import { type FeedKey, l7Numbers } from './ntopng-keys.ts';
 import type { FeedStep } from './ntopng-plan.ts';
 import { plainJson } from './plain-json.ts';
 
@@ -417,6 +417,9 @@ export function interpretTlv(steps: readonly FeedStep[], samplingSlot: number): 
         case 'name':
           pos = writeName(out, octets, pos, head, names[slot]!);
           break;
+        case 'l7':
+          pos = writeName(out, octets, pos, head, l7Numbers(words));
+          break;
         case 'choice':
           pos = writeName(out, octets, pos, head, step.texts[words[slot]!] ?? '');
           break;
@@ -436,6 +439,7 @@ export function interpretTlv(steps: readonly FeedStep[], samplingSlot: number): 
 
 /** What generated code calls, by the names it calls it. */
 const RUNTIME = {
+  l7Numbers,
   writeLong,
   writeScaledLong,
   writeExportSeconds,
@@ -529,6 +533,8 @@ function itemSource(step: FeedStep, i: number, samplingSlot: number): string {
       return call('writeApplicationItem', 'view', word, next);
     case 'name':
       return call('writeName', `names[${integer(slot)}]`);
+    case 'l7':
+      return call('writeName', 'l7Numbers(words)');
     case 'choice':
       return `pos = writeChoice(out, pos, choice${i}, ${word});`;
     case 'element':
