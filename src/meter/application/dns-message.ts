@@ -1,11 +1,9 @@
 import { u16 } from './octet-text.ts';
 
-/** RFC 1035 section 2.3.4. */
-const MAX_NAME_OCTETS = 255;
+/** A name takes up to 255 octets (RFC 1035 section 2.3.4): the first length and the last zero are no text. */
+const MAX_TEXT_OCTETS = 253;
 const MAX_POINTERS = 16;
 const HEADER = 12;
-const CLASS_IN = 1;
-const CLASS_ANY = 255;
 /** The top bit of the class is mDNS's own (RFC 6762 sections 5.4 and 10.2). */
 const CLASS_BITS = 0x7fff;
 const DOT = 0x2e;
@@ -18,7 +16,7 @@ export class DnsMessage {
   questions = 0;
   answers = 0;
   /** Name of the first question, labels with dots between them as they came, `.` for the root; valid until the next read. */
-  readonly name: Uint8Array = new Uint8Array(MAX_NAME_OCTETS + 1);
+  readonly name: Uint8Array = new Uint8Array(MAX_TEXT_OCTETS);
   /** Octets of it; 0 where there is no question. */
   nameLength = 0;
   type = 0;
@@ -45,7 +43,7 @@ export class DnsMessage {
     if (at < 0 || at + 4 > end) return false;
     this.type = u16(octets, at);
     const questionClass = u16(octets, at + 2) & CLASS_BITS;
-    return this.type !== 0 && ((questionClass >= CLASS_IN && questionClass <= 4) || questionClass >= CLASS_ANY - 1);
+    return this.type !== 0 && isClass(questionClass);
   }
 
   /** Reads the name at `at`; position behind it, -1 where it is none. */
@@ -63,7 +61,8 @@ export class DnsMessage {
         at = message + (u16(octets, at) & 0x3fff);
         continue;
       }
-      if (label > 63 || at + 1 + label > end || length + label + 1 > MAX_NAME_OCTETS) return -1;
+      if (label > 63 || at + 1 + label > end || length + label + 1 > MAX_TEXT_OCTETS + (length === 0 ? 1 : 0))
+        return -1;
       if (length > 0) this.name[length++] = DOT;
       for (let i = 0; i < label; i++) this.name[length + i] = octets[at + 1 + i]!;
       length += label;
@@ -90,4 +89,9 @@ export class DnsMessage {
     this.nameLength = length;
     return true;
   }
+}
+
+/** IN, CS, CH, HS, and the two that only questions have (RFC 1035 section 3.2.5, RFC 2136 section 2.4). */
+function isClass(value: number): boolean {
+  return (value >= 1 && value <= 4) || value === 254 || value === 255;
 }

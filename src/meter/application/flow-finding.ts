@@ -68,7 +68,7 @@ export class FlowFinding {
   /** Refines by the host's name: the service becomes the application, the protocol its master. */
   service(octets: Uint8Array, start: number, end: number): void {
     const service = this.services.find(octets, start, end);
-    if (service === 0 || this.master !== 0) return;
+    if (service === 0) return;
     this.master = this.application;
     this.application = service;
   }

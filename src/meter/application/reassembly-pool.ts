@@ -99,28 +99,18 @@ export class ReassemblyPool {
   }
 
   /**
-   * Adds `octets[start, end)`, whose first has the sequence number `sequence`. What lies before the base moves the base; what
-   * lies behind the end of the buffer is left out. False where nothing of it fits, or there are too many gaps.
+   * Adds `octets[start, end)`, whose first has the sequence number `sequence`. What lies before the base (the octet of a
+   * keep-alive) or behind the end of the buffer is left out. False where nothing can be added any more: there are too many
+   * gaps, or the buffer is too short.
    */
   add(buffer: number, sequence: number, octets: Uint8Array, start: number, end: number): boolean {
     const offset = (sequence - this.bases[buffer]!) | 0;
-    if (offset < 0 && !this.shift(buffer, -offset, sequence)) return false;
+    const from = start + Math.max(0, -offset);
+    if (from >= end) return true;
     const at = Math.max(offset, 0);
-    const length = Math.min(end - start, REASSEMBLY_OCTETS - at);
+    const length = Math.min(end - from, REASSEMBLY_OCTETS - at);
     if (length <= 0 || !this.insert(buffer, at, at + length)) return false;
-    this.buffers[buffer]!.set(octets.subarray(start, start + length), at);
-    return true;
-  }
-
-  /** Makes room for `octets` before the first. */
-  private shift(buffer: number, octets: number, base: number): boolean {
-    const at = buffer * MAX_RANGES * 2;
-    const count = this.rangeCounts[buffer]!;
-    const last = count === 0 ? 0 : this.ranges[at + 2 * count - 1]!;
-    if (last + octets > REASSEMBLY_OCTETS) return false;
-    this.buffers[buffer]!.copyWithin(octets, 0, last);
-    for (let i = at; i < at + 2 * count; i++) this.ranges[i] = this.ranges[i]! + octets;
-    this.bases[buffer] = base;
+    this.buffers[buffer]!.set(octets.subarray(from, from + length), at);
     return true;
   }
 

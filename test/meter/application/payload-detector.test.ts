@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { Flow } from '../../../src/flow/flow.ts';
+import { Layout } from '../../../src/flow/layout.ts';
+import { Origin } from '../../../src/flow/origin.ts';
 import { PayloadDetector } from '../../../src/meter/application/payload-detector.ts';
 import { loadBuiltInServices } from '../../../src/meter/application-services.ts';
-import { writtenBy } from '../../support/application-flows.ts';
+import { valuesOf, writtenBy } from '../../support/application-flows.ts';
 import {
   alpn,
   clientHello,
@@ -220,6 +223,55 @@ describe('PayloadDetector on TLS', () => {
     }
   }
 
+  it('takes the octet of a keep-alive for nothing, before and within a ClientHello that is out of order', () => {
+    const flow = new TestFlow(6, 443);
+    flow.send(CLIENT, EMPTY, 1000);
+    flow.send(CLIENT, octetsOf('0x00'), 999);
+    flow.send(CLIENT, HELLO.subarray(100), 1100);
+    flow.send(CLIENT, octetsOf('0x00'), 999);
+    flow.send(CLIENT, octetsOf('0xffff', HELLO.subarray(0, 50)), 998);
+    flow.send(CLIENT, HELLO.subarray(50, 100), 1050);
+    expect(flow.values()['TLS_SERVER_NAME']).toBe('www.google.com');
+  });
+
+  it('gives up a ClientHello of too many pieces, and counts it', () => {
+    const flow = new TestFlow(6, 443);
+    flow.send(CLIENT, EMPTY, 1000);
+    for (let at = 20; flow.isWanted && at < HELLO.length; at += 2)
+      flow.send(CLIENT, HELLO.subarray(at, at + 1), 1000 + at);
+    expect(flow.isWanted).toBe(false);
+    expect(flow.detector.counters).toMatchObject({ reassembliesFailed: 1, reassembliesActive: 0 });
+    expect(flow.values()).toEqual({ L7_PROTO: 91, L7_PROTO_NAME: 'TLS', L7_CONFIDENCE: 1 });
+  });
+
+  it('leaves nothing of one flow in the next that the same record is used for', () => {
+    const detector = newDetector();
+    const [named, nameless] = [0, 1].map((slot) => new TestFlow(6, 443, detector, slot));
+    named!.send(CLIENT, HELLO, 1);
+    named!.send(SERVER, serverHello(0x1302, 0x0304), 1);
+    nameless!.send(CLIENT, tlsRecords(clientHello({ version: 0x0301 })), 1);
+    const record = new Flow(new Origin());
+    const base = new Layout('flow', []);
+    record.layout = base;
+    detector.write(0, record);
+    expect(valuesOf(record)['TLS_CIPHER']).toBe(0x1302);
+    detector.write(1, record);
+    expect(valuesOf(record)).toEqual({
+      L7_PROTO: 91,
+      L7_PROTO_NAME: 'TLS',
+      L7_CONFIDENCE: 6,
+      TLS_VERSION: 0x0301,
+      JA4C_HASH: expect.stringMatching(/^t10i020000_/),
+    });
+    const { layout } = record;
+    detector.write(0, record);
+    // The same for flows of the same kind, whether the record's layout is the meter's or what became of it.
+    expect(record.layout).toBe(layout);
+    record.layout = base;
+    detector.write(0, record);
+    expect(record.layout).toBe(layout);
+  });
+
   it('puts a ClientHello together that comes in several records', () => {
     const flow = new TestFlow(6, 443);
     flow.send(CLIENT, tlsRecords(clientHello({ extensions: [serverName('records.example')] }), 40), 1);
@@ -325,9 +377,11 @@ describe('PayloadDetector on names', () => {
   it('reads the parties of a call of SIP and its final status', () => {
     const flow = new TestFlow(17, 5060);
     const fields = 'f: <sip:alice@a.example>;tag=1\r\nTo: Bob <sip:bob@b.example>\r\nCALL-ID: 77@a\r\n\r\n';
+    // The server adds a tag (RFC 3261 section 8.2.6.2): what came first stays.
+    const answered = fields.replace('b.example>', 'b.example>;tag=2');
     flow.send(CLIENT, octetsOf('INVITE sip:bob@b.example SIP/2.0\r\n', fields));
-    flow.send(SERVER, octetsOf('SIP/2.0 180 Ringing\r\n', fields));
-    flow.send(SERVER, octetsOf('SIP/2.0 486 Busy Here\r\n', fields));
+    flow.send(SERVER, octetsOf('SIP/2.0 180 Ringing\r\n', answered));
+    flow.send(SERVER, octetsOf('SIP/2.0 486 Busy Here\r\n', answered));
     expect(flow.values()).toMatchObject({
       L7_PROTO_NAME: 'SIP',
       SIP_CALL_ID: '77@a',
@@ -402,6 +456,9 @@ describe('PayloadDetector within its bounds', () => {
     const flow = new TestFlow(6, 80, detector);
     flow.send(CLIENT, octetsOf('GET / HTTP/1.1\r\nHost: a.example\r\nX'), 1);
     detector.release(0);
+    flow.send(CLIENT, octetsOf('GET / HTTP/1.1\r\nHost: www.google.com\r\n\r\n'), 1);
+    expect(flow.values()['L7_PROTO_NAME']).toBe('HTTP.Google');
+    detector.release(0);
     expect(detector.counters).toMatchObject({ reassembliesActive: 0 });
     const next = new TestFlow(6, 40_001, detector);
     next.send(CLIENT, octetsOf('0x99aabbccddeeff'), 99);
@@ -433,6 +490,28 @@ describe('PayloadDetector within its bounds', () => {
     for (let slot = 0; slot < 3000; slot++) detector.release(slot);
     flows[2999]!.send(CLIENT, dnsMessage('again.example', 1));
     expect(flows[2999]!.values()['DNS_QUERY']).toBe('again.example');
+  });
+
+  it('gives back all room of texts that grow', () => {
+    const detector = new PayloadDetector(1, { maxDetailOctets: 6 * 65_536 });
+    const flow = new TestFlow(6, 80, detector);
+    for (let round = 0; round < 3000; round++) {
+      flow.send(
+        CLIENT,
+        octetsOf(
+          'GET /',
+          'u'.repeat(400),
+          ' HTTP/1.1\r\nHost: ',
+          'h'.repeat(90),
+          '\r\nUser-Agent: ',
+          'a'.repeat(500),
+          '\r\n\r\n',
+        ),
+        1,
+      );
+      detector.release(0);
+    }
+    expect(detector.counters.detailsDropped).toBe(0);
   });
 
   it('counts flows by how they are known', () => {

@@ -99,6 +99,20 @@ describe('QuicInitial', () => {
     expect(writtenBy(detector, 0, 17)['TLS_SERVER_NAME']).toBe('quic.example');
   });
 
+  it('puts CRYPTO frames together that follow each other at once', () => {
+    const detector = new PayloadDetector(1);
+    send(
+      detector,
+      0,
+      initial(
+        1,
+        0,
+        octetsOf(crypto(50, HELLO.subarray(50)), crypto(20, HELLO.subarray(20, 60)), crypto(0, HELLO.subarray(0, 20))),
+      ),
+    );
+    expect(writtenBy(detector, 0, 17)['TLS_SERVER_NAME']).toBe('quic.example');
+  });
+
   it('reads an Initial behind another in one datagram', () => {
     const detector = new PayloadDetector(1);
     send(
