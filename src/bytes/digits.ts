@@ -93,6 +93,16 @@ export function writeInteger(out: DataView, start: number, value: number): numbe
   return writePadded8(out, pos, lower);
 }
 
+/** `value` thousandths as a decimal number with three places: 1234 is 1.234. */
+export function writeThousandths(out: DataView, pos: number, value: number): number {
+  const whole = Math.floor(value / 1000);
+  const end = writeUnsigned32(out, pos, whole);
+  // Four digits, the first of which is 0 and gives its place to the point.
+  out.setUint32(end, FOUR_DIGITS[value - whole * 1000]!);
+  out.setUint8(end, 0x2e);
+  return end + 4;
+}
+
 /** The slow way round: times of 64 bits that mean no time. */
 function writeDigits(out: DataView, start: number, digits: string): number {
   for (let i = 0; i < digits.length; i++) out.setUint8(start + i, digits.charCodeAt(i));

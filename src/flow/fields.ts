@@ -12,6 +12,7 @@
  * - `time`: Unix milliseconds in `Flow.times`
  * - `name`: a string in `Flow.names`, `''` when unknown
  * - `choice`: one word, an index into the row's `choices`
+ * - `duration`: one word of microseconds, printed as milliseconds with three decimals; 0 is unknown and left out
  */
 export type FieldType =
   | 'u8'
@@ -25,7 +26,8 @@ export type FieldType =
   | 'application'
   | 'time'
   | 'name'
-  | 'choice';
+  | 'choice'
+  | 'duration';
 
 /** What a field is to a time series: a dimension, a value to add up, or neither. */
 export type SeriesRole = 'tag' | 'counter' | 'value';
@@ -100,6 +102,8 @@ export const FIELDS = [
   row('postPackets', 'u64', 'OUT_PKTS', 'postPacketDeltaCount', 'counter', 'packets', 'packets leaving the observation point'),
   row('startMs', 'time', 'FLOW_START_MILLISECONDS', 'flowStartMilliseconds', 'value', 'ms since 1970', 'first packet of the flow'),
   row('endMs', 'time', 'FLOW_END_MILLISECONDS', 'flowEndMilliseconds', 'value', 'ms since 1970', 'last packet of the flow'),
+  row('reverseStartMs', 'time', 'REVERSE_FLOW_START_MILLISECONDS', 'reverseFlowStartMilliseconds', 'value', 'ms since 1970', 'first packet from destination to source'),
+  row('reverseEndMs', 'time', 'REVERSE_FLOW_END_MILLISECONDS', 'reverseFlowEndMilliseconds', 'value', 'ms since 1970', 'last packet from destination to source'),
   row('samplingInterval', 'u32', 'SAMPLING_INTERVAL', 'samplingInterval', 'value', 'packets', 'one packet in this many was seen; absent when unknown'),
   row('samplingOrigin', 'choice', 'SAMPLING_ORIGIN', 'samplingOrigin', 'value', '', 'where the sampling interval came from', SAMPLING_ORIGINS),
   row('samplerId', 'u32', 'FLOW_SAMPLER_ID', 'samplerId', 'value', '', 'sampler the record names'),
@@ -144,6 +148,52 @@ export const FIELDS = [
   row('ethernetType', 'u16', 'ETHERNET_TYPE', 'ethernetType', 'value', '', 'Ethernet type of the payload'),
   row('minimumTtl', 'u8', 'MIN_TTL', 'minimumTTL', 'value', 'hops', 'lowest time to live'),
   row('maximumTtl', 'u8', 'MAX_TTL', 'maximumTTL', 'value', 'hops', 'highest time to live'),
+  row('reverseMinimumTtl', 'u8', 'DST_TO_SRC_MIN_TTL', 'reverseMinimumTTL', 'value', 'hops', 'lowest time to live from destination to source'),
+  row('reverseMaximumTtl', 'u8', 'DST_TO_SRC_MAX_TTL', 'reverseMaximumTTL', 'value', 'hops', 'highest time to live from destination to source'),
+  row('minimumPacketLength', 'u32', 'MIN_IP_PKT_LEN', 'minimumIpTotalLength', 'value', 'octets', 'shortest IP packet'),
+  row('maximumPacketLength', 'u32', 'MAX_IP_PKT_LEN', 'maximumIpTotalLength', 'value', 'octets', 'longest IP packet'),
+  row('reverseMinimumPacketLength', 'u32', 'DST_TO_SRC_MIN_IP_PKT_LEN', 'reverseMinimumIpTotalLength', 'value', 'octets', 'shortest IP packet from destination to source'),
+  row('reverseMaximumPacketLength', 'u32', 'DST_TO_SRC_MAX_IP_PKT_LEN', 'reverseMaximumIpTotalLength', 'value', 'octets', 'longest IP packet from destination to source'),
+  row('packetsUpTo128', 'u32', 'NUM_PKTS_UP_TO_128_BYTES', '', 'value', 'packets', 'IP packets of up to 128 octets, both directions'),
+  row('packets128To256', 'u32', 'NUM_PKTS_128_TO_256_BYTES', '', 'value', 'packets', 'IP packets of 129 to 256 octets'),
+  row('packets256To512', 'u32', 'NUM_PKTS_256_TO_512_BYTES', '', 'value', 'packets', 'IP packets of 257 to 512 octets'),
+  row('packets512To1024', 'u32', 'NUM_PKTS_512_TO_1024_BYTES', '', 'value', 'packets', 'IP packets of 513 to 1024 octets'),
+  row('packets1024To1514', 'u32', 'NUM_PKTS_1024_TO_1514_BYTES', '', 'value', 'packets', 'IP packets of 1025 to 1514 octets'),
+  row('packetsOver1514', 'u32', 'NUM_PKTS_OVER_1514_BYTES', '', 'value', 'packets', 'longer IP packets'),
+  row('fragments', 'u32', 'SRC_FRAGMENTS', '', 'value', 'packets', 'fragments from source to destination'),
+  row('reverseFragments', 'u32', 'DST_FRAGMENTS', '', 'value', 'packets', 'fragments from destination to source'),
+  row('mplsLabel1', 'u32', 'MPLS_LABEL_1', 'mplsTopLabelStackSection', 'value', '', 'label at the top of the MPLS stack'),
+  row('mplsLabel2', 'u32', 'MPLS_LABEL_2', 'mplsLabelStackSection2', 'value', '', 'second label'),
+  row('mplsLabel3', 'u32', 'MPLS_LABEL_3', 'mplsLabelStackSection3', 'value', '', 'third label'),
+  row('clientNetworkLatency', 'duration', 'CLIENT_NW_LATENCY_MS', '', 'value', 'ms', 'network between client and probe: half the time from SYN-ACK to the ACK of the handshake'),
+  row('serverNetworkLatency', 'duration', 'SERVER_NW_LATENCY_MS', '', 'value', 'ms', 'network between probe and server: half the time from SYN to SYN-ACK'),
+  row('applicationLatency', 'duration', 'APPL_LATENCY_MS', '', 'value', 'ms', "last payload of the first TCP request to the first of the server's answer"),
+  row('clientRoundTripTime', 'duration', 'CLIENT_RTT_MS', '', 'value', 'ms', "smoothed round-trip time between probe and client, of the server's data and its ACKs (RFC 6298)"),
+  row('clientRoundTripVariance', 'duration', 'CLIENT_RTT_VARIANCE_MS', '', 'value', 'ms', 'its variation, RTTVAR of RFC 6298'),
+  row('serverRoundTripTime', 'duration', 'SERVER_RTT_MS', '', 'value', 'ms', "smoothed round-trip time between probe and server, of the client's data and its ACKs (RFC 6298)"),
+  row('serverRoundTripVariance', 'duration', 'SERVER_RTT_VARIANCE_MS', '', 'value', 'ms', 'its variation, RTTVAR of RFC 6298'),
+  row('retransmittedPackets', 'u32', 'RETRANSMITTED_IN_PKTS', '', 'counter', 'packets', 'TCP segments sent again, from source to destination'),
+  row('reverseRetransmittedPackets', 'u32', 'RETRANSMITTED_OUT_PKTS', '', 'counter', 'packets', 'TCP segments sent again, from destination to source'),
+  row('retransmittedOctets', 'u32', 'RETRANSMITTED_IN_BYTES', '', 'counter', 'octets', 'their payload, from source to destination'),
+  row('reverseRetransmittedOctets', 'u32', 'RETRANSMITTED_OUT_BYTES', '', 'counter', 'octets', 'their payload, from destination to source'),
+  row('outOfOrderPackets', 'u32', 'OOORDER_IN_PKTS', '', 'counter', 'packets', 'TCP segments out of order, from source to destination'),
+  row('reverseOutOfOrderPackets', 'u32', 'OOORDER_OUT_PKTS', '', 'counter', 'packets', 'TCP segments out of order, from destination to source'),
+  row('lostPackets', 'u32', 'LOST_IN_PKTS', '', 'counter', 'packets', 'gaps in the TCP sequence numbers, from source to destination'),
+  row('reverseLostPackets', 'u32', 'LOST_OUT_PKTS', '', 'counter', 'packets', 'gaps in the TCP sequence numbers, from destination to source'),
+  row('zeroWindows', 'u32', 'TCP_WIN_ZERO_IN', '', 'counter', 'packets', 'TCP segments with a window of 0, from source to destination'),
+  row('reverseZeroWindows', 'u32', 'TCP_WIN_ZERO_OUT', '', 'counter', 'packets', 'TCP segments with a window of 0, from destination to source'),
+  row('keepAlives', 'u32', 'TCP_KEEP_ALIVE_IN', '', 'counter', 'packets', 'TCP keep-alives from source to destination'),
+  row('reverseKeepAlives', 'u32', 'TCP_KEEP_ALIVE_OUT', '', 'counter', 'packets', 'TCP keep-alives from destination to source'),
+  row('resets', 'u32', 'TCP_RESETS_IN', '', 'counter', 'packets', 'TCP resets from source to destination'),
+  row('reverseResets', 'u32', 'TCP_RESETS_OUT', '', 'counter', 'packets', 'TCP resets from destination to source'),
+  row('minimumWindow', 'u16', 'TCP_WIN_MIN_IN', '', 'value', 'octets', 'lowest TCP window as sent, without scale, from source to destination'),
+  row('maximumWindow', 'u16', 'TCP_WIN_MAX_IN', '', 'value', 'octets', 'highest TCP window'),
+  row('maximumSegmentSize', 'u16', 'TCP_WIN_MSS_IN', '', 'value', 'octets', 'TCP maximum segment size that the source announces'),
+  row('windowScale', 'u8', 'TCP_WIN_SCALE_IN', '', 'value', 'bits', 'TCP window scale that the source announces'),
+  row('reverseMinimumWindow', 'u16', 'TCP_WIN_MIN_OUT', '', 'value', 'octets', 'lowest TCP window as sent, without scale, from destination to source'),
+  row('reverseMaximumWindow', 'u16', 'TCP_WIN_MAX_OUT', '', 'value', 'octets', 'highest TCP window'),
+  row('reverseMaximumSegmentSize', 'u16', 'TCP_WIN_MSS_OUT', '', 'value', 'octets', 'TCP maximum segment size that the destination announces'),
+  row('reverseWindowScale', 'u8', 'TCP_WIN_SCALE_OUT', '', 'value', 'bits', 'TCP window scale that the destination announces'),
   row('flowLabel', 'u32', 'IPV6_FLOW_LABEL', 'flowLabelIPv6', 'value', '', 'IPv6 flow label'),
   row('fragmentOffset', 'u16', 'FRAGMENT_OFFSET', 'fragmentOffset', 'value', '8 octets', 'fragment offset'),
   row('fragmentIdentification', 'u32', 'IPV4_IDENT', 'fragmentIdentification', 'value', '', 'identification of the fragmented packet'),
@@ -201,6 +251,10 @@ export const FIELDS = [
   row('bittorrentHash', 'name', 'BITTORRENT_HASH', '', 'value', '', 'info hash of the torrent, hexadecimal'),
   row('tunnelType', 'choice', 'TUNNEL_TYPE', 'tunnelTechnology', 'value', '', 'what the inner packet was wrapped in', TUNNEL_TYPES),
   row('tunnelId', 'u32', 'TUNNEL_ID', 'tunnelIdentifier', 'value', '', 'VNI, GRE key or tunnel endpoint id'),
+  row('outerSourceIPv4', 'ipv4', 'OUTER_IPV4_SRC_ADDR', '', 'value', '', 'source of the packet around the tunnel'),
+  row('outerDestinationIPv4', 'ipv4', 'OUTER_IPV4_DST_ADDR', '', 'value', '', 'destination of the packet around the tunnel'),
+  row('outerSourceIPv6', 'ipv6', 'OUTER_IPV6_SRC_ADDR', '', 'value', '', 'source of the packet around the tunnel'),
+  row('outerDestinationIPv6', 'ipv6', 'OUTER_IPV6_DST_ADDR', '', 'value', '', 'destination of the packet around the tunnel'),
   row('innerSourceIPv4', 'ipv4', 'UNTUNNELED_IPV4_SRC_ADDR', '', 'value', '', 'source inside the tunnel'),
   row('innerDestinationIPv4', 'ipv4', 'UNTUNNELED_IPV4_DST_ADDR', '', 'value', '', 'destination inside the tunnel'),
   row('innerSourceIPv6', 'ipv6', 'UNTUNNELED_IPV6_SRC_ADDR', '', 'value', '', 'source inside the tunnel'),
@@ -264,6 +318,7 @@ const WORDS: Readonly<Record<FieldType, number>> = {
   text: 2,
   application: 2,
   choice: 1,
+  duration: 1,
   time: 0,
   name: 0,
 };

@@ -52,6 +52,7 @@ export function flowJsonSchema(names: SchemaNaming): JsonSchema {
   }
   const originKeys = new Map(ORIGIN_KEYS.map((key) => [key.property, keyOf(key)]));
   const origin = (property: OriginKey['property']): string => originKeys.get(property)!;
+  const fromExporter = [origin('exporterPort'), origin('version'), origin('exportTimeMs')];
   const fieldKeys = new Map(FIELDS.map((field) => [field.field, keyOf(field)]));
   // What ntop's feeds say depends on the probe alone.
   const fromNtopng: JsonSchema = { properties: { [origin('protocol')]: { const: 'ntopng' } } };
@@ -94,11 +95,15 @@ export function flowJsonSchema(names: SchemaNaming): JsonSchema {
     title: `A line of flowrelay under ${names === 'ntop' ? "ntop's" : "IANA's"} names`,
     type: 'object',
     properties,
-    required: [recordType, origin('exporterPort'), origin('protocol'), origin('version'), origin('exportTimeMs')],
+    required: [recordType, origin('protocol')],
     allOf: [
-      // The address is there, in one of the two families.
+      // The address is there, in one of the two families, unless nobody exported the flow.
       {
-        oneOf: [{ required: [origin('exporterAddress')] }, { required: [exporterIPv6Key(origin('exporterAddress'))] }],
+        oneOf: [
+          { required: [origin('exporterAddress'), ...fromExporter] },
+          { required: [exporterIPv6Key(origin('exporterAddress')), ...fromExporter] },
+          { properties: { [origin('protocol')]: { const: 'packets' }, [recordType]: { const: 'flow' } } },
+        ],
       },
       // Every kind of line has keys of its own.
       {
@@ -127,6 +132,17 @@ export function flowJsonSchema(names: SchemaNaming): JsonSchema {
           {
             properties: { [origin('protocol')]: { const: 'ntopng' }, [origin('version')]: { enum: [0, 1, 2, 3] } },
             not: { anyOf: [{ required: [origin('templateId')] }, { required: [origin('agentAddress')] }] },
+          },
+          {
+            properties: { [origin('protocol')]: { const: 'packets' } },
+            not: {
+              anyOf: [
+                origin('exporterAddress'),
+                exporterIPv6Key(origin('exporterAddress')),
+                origin('templateId'),
+                ...fromExporter,
+              ].map((key) => ({ required: [key] })),
+            },
           },
         ],
       },
@@ -181,6 +197,8 @@ function typeSchema({ type, role, choices }: Field): JsonSchema {
       return MAC;
     case 'time':
       return { type: 'integer' };
+    case 'duration':
+      return { type: 'number', minimum: 0 };
     case 'text':
       return { type: 'string' };
     case 'name':
@@ -194,7 +212,7 @@ function typeSchema({ type, role, choices }: Field): JsonSchema {
 
 function originSchema({ property, type, meaning }: OriginKey): JsonSchema {
   const description = meaning;
-  if (property === 'protocol') return { enum: ['NetFlow', 'IPFIX', 'sFlow', 'ntopng'], description };
+  if (property === 'protocol') return { enum: ['NetFlow', 'IPFIX', 'sFlow', 'ntopng', 'packets'], description };
   if (property === 'agentAddress') return { anyOf: [IPV4, IPV6], description };
   if (type === 'text') return { type: 'string', description };
   if (type === 'time') return { type: 'integer', description };

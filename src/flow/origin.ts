@@ -1,5 +1,5 @@
-/** Export protocols, as lines name them. */
-export type ExportProtocol = 'NetFlow' | 'IPFIX' | 'sFlow' | 'ntopng';
+/** Export protocols, as lines name them; `packets` for flows metered here, which nobody exported. */
+export type ExportProtocol = 'NetFlow' | 'IPFIX' | 'sFlow' | 'ntopng' | 'packets';
 
 /**
  * Where the records of a datagram come from: what every line says besides the flow. One object lives as long as the decoder
@@ -9,11 +9,11 @@ export class Origin {
   /** Grows whenever anything below has changed. */
   serial = 0;
   protocol: ExportProtocol = 'NetFlow';
-  /** Version of the export protocol: 1, 5, 7, 9, 10 (IPFIX); 5 for sFlow, 0 to 3 for the headers of ntop's feeds. */
+  /** Version of the export protocol: 1, 5, 7, 9, 10 (IPFIX); 5 for sFlow, 0 to 3 for the headers of ntop's feeds, -1 for flows metered here. */
   version = 0;
-  /** Address the datagram came from, IPv4 or IPv6 text. */
+  /** Address the datagram came from, IPv4 or IPv6 text; `''` for flows metered here. */
   exporterAddress = '';
-  /** Port the datagram came from. */
+  /** Port the datagram came from; -1 for flows metered here. */
   exporterPort = 0;
   /** Observation Domain ID (IPFIX), Source ID (NetFlow v9) or source id (ntop's feeds); -1 where the protocol has none. */
   observationDomainId = -1;
@@ -27,7 +27,7 @@ export class Origin {
   subAgentId = -1;
   /** Template the record was read by; -1 where the protocol has none. */
   templateId = -1;
-  /** Export time in Unix milliseconds; for sFlow, which has none, the time of arrival. */
+  /** Export time in Unix milliseconds; for sFlow, which has none, the time of arrival; -1 for flows metered here. */
   exportTimeMs = 0;
   /** Sequence number of the datagram's header; -1 for NetFlow v1, which has none. */
   sequenceNumber = -1;
@@ -93,7 +93,7 @@ export const ORIGIN_KEYS: readonly OriginKey[] = [
     ntop: 'EXPORT_PROTOCOL',
     iana: 'exportProtocol',
     type: 'text',
-    meaning: "NetFlow, IPFIX, sFlow, or ntopng for ntop's ZeroMQ feeds",
+    meaning: "NetFlow, IPFIX, sFlow, ntopng for ntop's ZeroMQ feeds, or packets for flows metered here",
   },
   {
     property: 'version',

@@ -278,6 +278,12 @@ export class ListenedFlows {
         flow.times[slot] = value;
         return true;
       }
+      case 'duration': {
+        const value = record.plain(i);
+        if (typeof value !== 'number' || !(value >= 0) || value * 1000 > 0xffffffff) return false;
+        words[slot] = Math.round(value * 1000);
+        return true;
+      }
       case 'ipv4': {
         const address = this.readIPv4(record, i);
         if (address < 0) return false;

@@ -16,6 +16,7 @@ export interface LineOptions {
 /**
  * How a value is written:
  * - `octet`: a number below 256; `word`, `long`, `time`: any; `scaledLong`: one multiplied by the sampling interval
+ * - `duration`: microseconds as milliseconds with three decimals, with its key, unless it is 0
  * - `optionalWord`: with its key, unless it is 0
  * - `ipv4`, `ipv6`, `mac`, `text`, `application`: between quotes
  * - `choice`: one of `texts` between quotes
@@ -30,6 +31,7 @@ export interface LineStep {
     | 'long'
     | 'scaledLong'
     | 'time'
+    | 'duration'
     | 'ipv4'
     | 'ipv6'
     | 'mac'
@@ -98,7 +100,8 @@ export function entryStep(entry: LayoutEntry, key: string, upscale: boolean): Li
       // The upper word is zero then.
       return entry.maxOctets <= 4 ? { ...number, kind: 'word', slot: slot + 1 } : { ...number, kind: 'long' };
     case 'time':
-      return { ...number, kind: 'time' };
+    case 'duration':
+      return { ...number, kind: field.type };
     case 'ipv4':
     case 'ipv6':
     case 'mac':

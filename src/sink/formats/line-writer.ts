@@ -7,6 +7,7 @@ import {
   writeIPv6,
   writeMac,
   writeMilliseconds,
+  writeThousandths,
   writeUnsigned32,
   writeUnsigned64,
 } from '../../bytes/digits.ts';
@@ -45,6 +46,7 @@ const RUNTIME = {
   writeScaled,
   writeElement,
   writeMilliseconds,
+  writeThousandths,
 };
 
 const encoder = new TextEncoder();
@@ -78,16 +80,18 @@ class LineSource {
 
   add(step: LineStep): void {
     const { kind, slot, before, after } = step;
-    if (kind === 'optionalWord' || kind === 'optionalName') {
+    if (kind === 'optionalWord' || kind === 'optionalName' || kind === 'duration') {
       this.flush();
-      const value = kind === 'optionalWord' ? `words[${integer(slot)}]` : `names[${integer(slot)}]`;
-      this.lines.push(`if (${value} !== ${kind === 'optionalWord' ? '0' : "''"}) {`);
+      const value = kind === 'optionalName' ? `names[${integer(slot)}]` : `words[${integer(slot)}]`;
+      this.lines.push(`if (${value} !== ${kind === 'optionalName' ? "''" : '0'}) {`);
       this.literal = before;
       this.flush();
       this.lines.push(
         kind === 'optionalWord'
           ? `pos = writeUnsigned32(out, pos, ${value});`
-          : `pos = writeJsonString(octets, pos, ${value});`,
+          : kind === 'duration'
+            ? `pos = writeThousandths(out, pos, ${value});`
+            : `pos = writeJsonString(octets, pos, ${value});`,
       );
       this.literal = after;
       this.flush();
@@ -200,6 +204,7 @@ const CHOICE = 11;
 const OPTIONAL_NAME = 12;
 const ELEMENT = 13;
 const ARRAY = 14;
+const DURATION = 15;
 
 const KIND_NUMBER: Readonly<Record<LineStep['kind'], number>> = {
   octet: OCTET,
@@ -208,6 +213,7 @@ const KIND_NUMBER: Readonly<Record<LineStep['kind'], number>> = {
   long: LONG,
   scaledLong: SCALED_LONG,
   time: TIME,
+  duration: DURATION,
   ipv4: IPV4,
   ipv6: IPV6,
   mac: MAC,
@@ -231,7 +237,7 @@ export function interpretLine(steps: readonly LineStep[]): WriteLine {
     for (let i = 0; i < kinds.length; i++) {
       const kind = kinds[i]!;
       const slot = slots[i]!;
-      if (kind === OPTIONAL_WORD && words[slot] === 0) continue;
+      if ((kind === OPTIONAL_WORD || kind === DURATION) && words[slot] === 0) continue;
       if (kind === OPTIONAL_NAME && names[slot] === '') continue;
       const first = firsts[i]!;
       const behind = firsts[i + 1]!;
@@ -254,6 +260,9 @@ export function interpretLine(steps: readonly LineStep[]): WriteLine {
           break;
         case TIME:
           pos = writeMilliseconds(out, pos, times, slot);
+          break;
+        case DURATION:
+          pos = writeThousandths(out, pos, words[slot]!);
           break;
         case IPV4:
           pos = writeIPv4Word(out, pos, words, slot);

@@ -8,6 +8,7 @@ import {
   writeIPv4Word,
   writeIPv6,
   writeMac,
+  writeThousandths,
   writeUnsigned32,
   writeUnsigned64,
 } from '../../bytes/digits.ts';
@@ -46,6 +47,7 @@ export function interpretJson(steps: readonly FeedStep[], samplingSlot: number, 
       if (step.optional && words[slot] === 0 && (kind !== 'long' || words[slot + 1] === 0)) continue;
       const text = kind === 'name' ? names[slot]! : kind === 'choice' ? (step.texts[words[slot]!] ?? '') : '';
       if ((kind === 'name' || kind === 'choice') && text === '') continue;
+      if (kind === 'duration' && words[slot] === 0) continue;
       if (kind === 'text' && isEmpty(bytes, words[slot]!, words[slot + 1]!)) continue;
       octets.set(heads[i]!, pos);
       pos += heads[i]!.length;
@@ -93,6 +95,9 @@ export function interpretJson(steps: readonly FeedStep[], samplingSlot: number, 
         case 'choice':
           octets[pos] = QUOTE;
           pos = endQuote(octets, writeJsonString(octets, pos + 1, text));
+          break;
+        case 'duration':
+          pos = writeThousandths(out, pos, words[slot]!);
           break;
         case 'application':
           pos = writePlainJson(octets, pos, plainElementValue(view, words[slot]!, words[slot + 1]!, 'application', 0));

@@ -20,6 +20,7 @@ import { elementKey, type FeedKey, fieldKey, freeName, NTOPNG } from './ntopng-k
  * - `text`, `name`: left out when empty
  * - `l7`: nDPI's numbers of the application and what carries it, `91.126`, or of the application alone
  * - `choice`: one of `texts`; left out when there is none for the value
+ * - `duration`: microseconds as milliseconds, a fraction; left out when 0
  * - `element`: an element's octets, as `value` says; `array`: several of them, as one text
  */
 export interface FeedStep {
@@ -39,6 +40,7 @@ export interface FeedStep {
     | 'name'
     | 'l7'
     | 'choice'
+    | 'duration'
     | 'element'
     | 'array';
   readonly key: FeedKey;
@@ -210,6 +212,7 @@ function fieldStep(
     case 'text':
     case 'application':
     case 'name':
+    case 'duration':
       return step(field.type, key, slot);
     case 'choice':
       return step('choice', key, slot, { texts: field.choices ?? NONE });

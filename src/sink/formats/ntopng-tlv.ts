@@ -241,6 +241,21 @@ function writeChoice(
   return pos + length;
 }
 
+/** Microseconds as milliseconds; 0 is left out. */
+function writeDuration(
+  out: DataView,
+  octets: Uint8Array,
+  start: number,
+  head: Uint8Array,
+  microseconds: number,
+): number {
+  if (microseconds === 0) return start;
+  const pos = writeHead(octets, start, head, TYPE.f32);
+  // Floats go out in the order of the machines ntopng runs on.
+  out.setFloat32(pos, microseconds / 1000, true);
+  return pos + 4;
+}
+
 /** engine:selector (RFC 6759 section 4). */
 function writeApplicationItem(
   out: DataView,
@@ -423,6 +438,9 @@ export function interpretTlv(steps: readonly FeedStep[], samplingSlot: number): 
         case 'choice':
           pos = writeName(out, octets, pos, head, step.texts[words[slot]!] ?? '');
           break;
+        case 'duration':
+          pos = writeDuration(out, octets, pos, head, words[slot]!);
+          break;
         case 'element': {
           const length = step.length < 0 ? words[slot + 1]! : step.length;
           pos = writeElement(out, octets, pos, head, flow, words[slot]!, length, ELEMENT_VALUES.indexOf(step.value));
@@ -449,6 +467,7 @@ const RUNTIME = {
   writeTextItem,
   writeName,
   writeChoice,
+  writeDuration,
   writeApplicationItem,
   writeElement,
   writeArray,
@@ -537,6 +556,8 @@ function itemSource(step: FeedStep, i: number, samplingSlot: number): string {
       return call('writeName', 'l7Numbers(words)');
     case 'choice':
       return `pos = writeChoice(out, pos, choice${i}, ${word});`;
+    case 'duration':
+      return call('writeDuration', word);
     case 'element':
       if (step.value === 'string')
         return call('writeTextItem', 'bytes', word, length < 0 ? next : integer(length), 'true');

@@ -1,0 +1,82 @@
+/**
+ * How the state of a TCP flow lies in memory: rows of 60 words by slot of the flow cache. Each direction has a part of its own,
+ * that of the client's segments first; what both share is behind. A `…_US` value takes two words and holds a double.
+ */
+
+/** Words of a row. */
+export const TCP_ROW_WORDS = 60;
+/** Words of a direction. */
+export const DIRECTION_WORDS = 26;
+
+/** Time the highest sequence number rose last. */
+export const NEXT_SEQUENCE_US = 0;
+/** Time of the latest acknowledgement. */
+export const ACKNOWLEDGED_US = 2;
+/** Time of the segment whose acknowledgement is awaited; 0 for none. */
+export const TIMED_US = 4;
+/** Sequence number after the highest octet sent. */
+export const NEXT_SEQUENCE = 6;
+/** Acknowledgement number sent last. */
+export const ACKNOWLEDGED = 7;
+/** The `KNOWN_…` bits. */
+export const MARKS = 8;
+/** Window sent last, unscaled. */
+export const WINDOW = 9;
+/** Acknowledgements in a row that say the same. */
+export const DUPLICATE_ACKNOWLEDGEMENTS = 10;
+/** Sequence number after the segment whose acknowledgement is awaited. */
+export const TIMED_SEQUENCE = 11;
+/** Timestamp of that segment (RFC 7323). */
+export const TIMED_TIMESTAMP = 12;
+/** Smoothed round-trip time of this direction's segments and their acknowledgements, in microseconds. */
+export const ROUND_TRIP = 13;
+/** Its variation, in microseconds. */
+export const ROUND_TRIP_VARIANCE = 14;
+/** Segments sent again. */
+export const RETRANSMITTED_PACKETS = 15;
+/** Octets of payload in them. */
+export const RETRANSMITTED_OCTETS = 16;
+/** Segments out of order. */
+export const OUT_OF_ORDER = 17;
+/** Gaps in the sequence numbers. */
+export const LOST = 18;
+/** Segments with a window of 0. */
+export const ZERO_WINDOWS = 19;
+/** Keep-alives. */
+export const KEEP_ALIVES = 20;
+/** Resets. */
+export const RESETS = 21;
+/** Lowest window, highest << 16, unscaled. */
+export const WINDOWS = 22;
+/** Maximum segment size of the SYN, window scale << 16. */
+export const SYN_OPTIONS = 23;
+/** Time from the client's request to the answer, microseconds + 1, 0 for unknown; in the client's part alone. */
+export const APPLICATION_LATENCY = 24;
+/** Sequence number of the latest SYN. */
+export const SYN_SEQUENCE = 25;
+
+/** Time of the latest SYN. */
+export const SYN_US = 52;
+/** Time of the latest SYN-ACK; 0 once it is answered. */
+export const SYN_ACK_US = 54;
+/** Time of the client's latest payload, until the server sends some. */
+export const REQUEST_US = 56;
+/** Half the time from SYN-ACK to ACK, microseconds + 1; 0 for unknown. */
+export const CLIENT_LATENCY = 58;
+/** Half the time from SYN to SYN-ACK, microseconds + 1; 0 for unknown. */
+export const SERVER_LATENCY = 59;
+
+/** {@link MARKS}: a segment was seen, so that {@link NEXT_SEQUENCE} counts. */
+export const KNOWN_SEQUENCE = 1;
+/** {@link MARKS}: an acknowledgement was seen. */
+export const KNOWN_ACKNOWLEDGEMENT = 2;
+/** {@link MARKS}: the awaited segment has a timestamp. */
+export const KNOWN_TIMESTAMP = 4;
+/** {@link MARKS}: {@link ROUND_TRIP} has a value. */
+export const KNOWN_ROUND_TRIP = 8;
+/** {@link MARKS}: {@link WINDOWS} has a value. */
+export const KNOWN_WINDOWS = 16;
+/** {@link MARKS} of the client: the server has sent payload, so that there is no application latency to find any more. */
+export const KNOWN_ANSWER = 32;
+/** {@link MARKS}: a SYN was seen. */
+export const KNOWN_SYN = 64;
