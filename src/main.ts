@@ -6,6 +6,7 @@ import { configurationOf } from './cli/options.ts';
 import { plainConvert } from './cli/plain-convert.ts';
 import { sayLine } from './cli/plain-line.ts';
 import { ConfigurationError } from './config/load-configuration.ts';
+import { CAPTURE_WORD, runCapture } from './pipeline/capture-process.ts';
 import { THREAD_WORD } from './pipeline/thread-protocol.ts';
 
 const EXIT_FAILED = 1;
@@ -13,7 +14,8 @@ const EXIT_USAGE = 2;
 
 // Standard input may still wait for its writer, and a write for its reader: neither is waited for. All else is written by now.
 // No await at top level: with it the bundle falls into pieces, which take longer to load.
-if (process.argv[2] !== THREAD_WORD) void run(process.argv.slice(2)).then((code) => process.exit(code));
+if (process.argv[2] === CAPTURE_WORD) runCapture(process.argv[3] ?? '');
+else if (process.argv[2] !== THREAD_WORD) void run(process.argv.slice(2)).then((code) => process.exit(code));
 
 async function run(words: readonly string[]): Promise<number> {
   try {

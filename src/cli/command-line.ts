@@ -81,6 +81,23 @@ function commandsOf(words: readonly string[]) {
       },
     )
     .command(
+      'probe',
+      'Meter packets of interfaces or captures and write their flows as JSON lines',
+      (command) =>
+        addOptions(command, 'probe')
+          .option('verbose', { alias: 'v', type: 'boolean', description: 'Say at the end what was read' })
+          .example('$0 probe --interface eth0', 'Print the flows of an interface')
+          .example('$0 probe --read capture.pcap --tunnels outer', 'Of a capture, without looking into tunnels')
+          .example(
+            '$0 probe --interface any --filter "not port 22" --zmq tcp://*:5556',
+            'For ntopng, all interfaces, without ssh',
+          ),
+      async (flags) => {
+        const { runProbe } = await import('./probe.ts');
+        exitCode = await runProbe(flags, flags['verbose'] === true);
+      },
+    )
+    .command(
       'listen <endpoint..>',
       "Receive flows from ntop's ZeroMQ feeds and write them as JSON lines",
       (command) =>

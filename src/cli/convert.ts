@@ -1,9 +1,8 @@
-import { fstatSync, writeSync } from 'node:fs';
 import type { Configuration } from '../config/configuration.ts';
 import { type ConvertSummary, convert } from '../pipeline/convert.ts';
+import { fileProgress } from './file-progress.ts';
 import { sayLine } from './plain-line.ts';
 import { stopOnSignals } from './signals.ts';
-import { programVersion } from './version.ts';
 
 /** Runs `convert` and gives its exit code. */
 export async function runConvert(
@@ -11,48 +10,15 @@ export async function runConvert(
   configuration: Configuration,
   isVerbose: boolean,
 ): Promise<number> {
-  // A progress line among the lines themselves would spoil both.
-  const showsProgress = isTerminal(2) && !(isTerminal(1) && writesToTerminal(configuration));
-  let shownMs = 0;
-  const clear = (): void => {
-    if (shownMs > 0) writeSync(2, '\r\x1b[K');
-    shownMs = 0;
-  };
-  const observer = {
-    version: programVersion(),
-    onProblem: (text: string) => {
-      clear();
-      sayLine(text);
-    },
-    onProgress: (file: string, octetsRead: number, octetsTotal: number, flows: number) => {
-      if (!showsProgress || Date.now() - shownMs < 200) return;
-      shownMs = Date.now();
-      const share =
-        octetsTotal > 0
-          ? `${Math.floor((100 * octetsRead) / octetsTotal)} %`
-          : `${Math.floor(octetsRead / 1_000_000)} MB`;
-      writeSync(2, `\r\x1b[K${file}: ${share}, ${flows} flows`);
-    },
-  };
+  const observer = fileProgress(configuration);
   const stop = stopOnSignals();
   const summary = await convert(files, configuration, observer, stop.signal);
-  clear();
+  observer.clear();
   const isWorthSaying =
     summary.faults.size > 0 || summary.setsWaiting > 0 || !summary.isComplete || stop.signal.aborted;
   if (isVerbose || isWorthSaying) sayLine(summaryLine(summary));
   if (stop.signal.aborted) return stop.exitCode();
   return summary.isComplete ? 0 : 1;
-}
-
-/** Asking `process.stderr` itself loads its streams, half of what a small capture takes. */
-function isTerminal(descriptor: 1 | 2): boolean {
-  if (!fstatSync(descriptor).isCharacterDevice()) return false;
-  return (descriptor === 1 ? process.stdout : process.stderr).isTTY === true;
-}
-
-function writesToTerminal({ json, zmq, export: destinations, influxdb }: Configuration): boolean {
-  const others = zmq.length + destinations.length + influxdb.length;
-  return (json.length === 0 && others === 0) || json.includes('-');
 }
 
 function summaryLine(summary: ConvertSummary): string {

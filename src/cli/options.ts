@@ -38,10 +38,15 @@ function optionOf(schema: OptionSchema): Options {
 export function configurationOf(flags: Readonly<Record<string, unknown>>): LoadedConfiguration {
   const config = flags['config'];
   const json = flags['json'];
+  const read = flags['read'];
   const texts = (Array.isArray(json) ? json : [json]).map((text) => (text === '' ? '-' : showDash(text)));
   return loadConfiguration({
     file: typeof config === 'string' ? config : undefined,
     environment: process.env,
-    flags: json === undefined ? flags : { ...flags, json: texts },
+    flags: {
+      ...flags,
+      ...(json !== undefined && { json: texts }),
+      ...(read !== undefined && { read: (Array.isArray(read) ? read : [read]).map((text) => showDash(text)) }),
+    },
   });
 }

@@ -1,5 +1,5 @@
 /** The commands an option belongs to. */
-export type CommandName = 'collect' | 'convert' | 'listen' | 'replay' | 'ask';
+export type CommandName = 'collect' | 'convert' | 'listen' | 'probe' | 'replay' | 'ask';
 
 /** Kinds of line a sink may be asked for. */
 export const RECORD_KINDS = ['flow', 'event', 'discard', 'counters', 'options'] as const;
@@ -146,6 +146,36 @@ export interface Configuration {
   readonly seriesCount: 'once' | 'each';
   /** Networks whose hosts have series of their own. */
   readonly localNetworks: readonly string[];
+  /** Interfaces to capture on. */
+  readonly interface: readonly string[];
+  /** Capture files to read. */
+  readonly read: readonly string[];
+  /** BPF filter, `''` for none. */
+  readonly filter: string;
+  /** Octets captured of each packet; 0 for all. */
+  readonly snapLength: number;
+  /** Octets of the kernel's buffer for captured packets. */
+  readonly captureBuffer: number;
+  /** Whether packets to other hosts are captured. */
+  readonly promiscuous: boolean;
+  /** What captures packets. */
+  readonly captureWith: 'auto' | 'pcap' | 'tcpdump';
+  /** Flows in the cache. */
+  readonly maxFlows: number;
+  /** Seconds after which a flow that goes on is reported. */
+  readonly activeTimeout: number;
+  /** Seconds without a packet after which a flow ends. */
+  readonly idleTimeout: number;
+  /** Whether each direction is a flow of its own. */
+  readonly uniflow: boolean;
+  /** What flows are told apart by, besides addresses, ports and protocol. */
+  readonly flowKey: readonly ('vlan' | 'tunnel' | 'mac' | 'none')[];
+  /** Whether flows are of the packets inside tunnels, or of those around. */
+  readonly tunnels: 'inner' | 'outer';
+  /** One packet in this many is metered. */
+  readonly sample: number;
+  /** Whether TCP connections are followed. */
+  readonly tcpAnalysis: boolean;
   /** How much is logged. */
   readonly logLevel: LogLevel;
 }
@@ -179,7 +209,8 @@ export interface OptionSchema extends ValueSchema {
 const COLLECT = ['collect'] as const;
 const BOTH = ['collect', 'convert'] as const;
 /** Commands whose flows leave by the same sinks. */
-const SINKS = ['collect', 'convert', 'listen'] as const;
+const SINKS = ['collect', 'convert', 'listen', 'probe'] as const;
+const PROBE = ['probe'] as const;
 const MAX_OCTETS = 2 ** 40;
 
 /** Every option by its name on the command line and in files; in the environment it is `FLOWRELAY_` and the name in capitals. */
@@ -361,7 +392,7 @@ export const OPTIONS = {
     placeholder: 'DIR',
     default: '',
     description: 'Keep learned Templates and options here across restarts, and points that InfluxDB has not confirmed',
-    commands: ['collect', 'listen'],
+    commands: ['collect', 'listen', 'probe'],
     isReloadable: false,
   },
   status: {
@@ -371,7 +402,7 @@ export const OPTIONS = {
     placeholder: 'HOST:PORT|off',
     default: '127.0.0.1:9155',
     description: 'Serve /metrics, /health, /exporters and /templates here',
-    commands: ['collect', 'listen', 'ask'],
+    commands: ['collect', 'listen', 'probe', 'ask'],
     isReloadable: false,
   },
   'receive-buffer': {
@@ -401,7 +432,7 @@ export const OPTIONS = {
     placeholder: 'OCTETS',
     default: 67_108_864,
     description: 'Octets of lines that may wait for a slow reader before lines are dropped',
-    commands: ['collect', 'listen'],
+    commands: ['collect', 'listen', 'probe'],
     isReloadable: true,
   },
   zmq: {
@@ -813,12 +844,148 @@ export const OPTIONS = {
     commands: SINKS,
     isReloadable: false,
   },
+  interface: {
+    type: 'array',
+    splitsAtCommas: true,
+    items: { type: 'string', pattern: '^[^\\s,/-][^\\s,/]{0,63}$' },
+    expected: 'the name of an interface',
+    placeholder: 'NAME',
+    default: [],
+    description: 'Capture on this interface, or any for all; may be repeated',
+    commands: PROBE,
+    isReloadable: false,
+  },
+  read: {
+    type: 'array',
+    items: { type: 'string', pattern: '.' },
+    expected: 'a file',
+    placeholder: 'FILE|-',
+    default: [],
+    description: 'Read the packets of this pcap or pcapng file, gzipped or not, - for standard input; may be repeated',
+    commands: PROBE,
+    isReloadable: false,
+  },
+  filter: {
+    type: 'string',
+    placeholder: 'BPF',
+    default: '',
+    description: 'Meter only packets that this filter of tcpdump takes; files need tcpdump for it',
+    commands: PROBE,
+    isReloadable: false,
+  },
+  'snap-length': {
+    type: 'integer',
+    minimum: 0,
+    maximum: 262_144,
+    placeholder: 'OCTETS',
+    default: 2048,
+    description: 'Octets to capture of each packet; 0 for all',
+    commands: PROBE,
+    isReloadable: false,
+  },
+  'capture-buffer': {
+    type: 'integer',
+    minimum: 65_536,
+    maximum: 1_073_741_824,
+    placeholder: 'OCTETS',
+    default: 33_554_432,
+    description: 'Buffer of the kernel for captured packets, for each interface',
+    commands: PROBE,
+    isReloadable: false,
+  },
+  promiscuous: {
+    type: 'boolean',
+    default: true,
+    description: 'Capture packets to other hosts too (--no-promiscuous)',
+    commands: PROBE,
+    isReloadable: false,
+  },
+  'capture-with': {
+    type: 'string',
+    enum: ['auto', 'pcap', 'tcpdump'],
+    default: 'auto',
+    description: 'Capture with the package pcap, with tcpdump, or with what is there',
+    commands: PROBE,
+    isReloadable: false,
+  },
+  'max-flows': {
+    type: 'integer',
+    minimum: 16,
+    maximum: 8_000_000,
+    placeholder: 'N',
+    default: 500_000,
+    description: 'Flows held at once; when there are more the one that would end first is reported early',
+    commands: PROBE,
+    isReloadable: false,
+  },
+  'active-timeout': {
+    type: 'integer',
+    minimum: 1,
+    maximum: 86_400,
+    placeholder: 'SECONDS',
+    default: 120,
+    description: 'Report a flow that goes on after this long',
+    commands: PROBE,
+    isReloadable: false,
+  },
+  'idle-timeout': {
+    type: 'integer',
+    minimum: 1,
+    maximum: 86_400,
+    placeholder: 'SECONDS',
+    default: 60,
+    description: 'End a flow without a packet for this long',
+    commands: PROBE,
+    isReloadable: false,
+  },
+  uniflow: {
+    type: 'boolean',
+    default: false,
+    description: 'Make each direction a flow of its own',
+    commands: PROBE,
+    isReloadable: false,
+  },
+  'flow-key': {
+    type: 'array',
+    splitsAtCommas: true,
+    items: { type: 'string', enum: ['vlan', 'tunnel', 'mac', 'none'] },
+    placeholder: 'vlan,tunnel,mac|none',
+    default: ['vlan'],
+    description: 'What tells flows apart besides addresses, ports and protocol [default: vlan]',
+    commands: PROBE,
+    isReloadable: false,
+  },
+  tunnels: {
+    type: 'string',
+    enum: ['inner', 'outer'],
+    default: 'inner',
+    description: 'Whether flows are of the packets inside tunnels, or of those around them',
+    commands: PROBE,
+    isReloadable: false,
+  },
+  sample: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 1_000_000,
+    placeholder: 'N',
+    default: 1,
+    description: 'Meter one packet in N',
+    commands: PROBE,
+    isReloadable: false,
+  },
+  'tcp-analysis': {
+    type: 'boolean',
+    default: true,
+    description: 'Follow TCP connections: latencies, losses, windows (--no-tcp-analysis)',
+    commands: PROBE,
+    isReloadable: false,
+  },
   'log-level': {
     type: 'string',
     enum: LOG_LEVELS,
     default: 'info',
     description: 'Log events of this weight and above',
-    commands: ['collect', 'listen'],
+    commands: ['collect', 'listen', 'probe'],
     isReloadable: true,
   },
 } as const satisfies Readonly<Record<string, OptionSchema>>;

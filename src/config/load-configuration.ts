@@ -91,7 +91,7 @@ function checkMeaning(name: OptionName, value: unknown): string | undefined {
         return `has no port up to 65535: ${text}`;
     }
   }
-  if (name === 'json' || name === 'listen' || name === 'zmq' || name === 'export') {
+  if (name === 'json' || name === 'listen' || name === 'zmq' || name === 'export' || name === 'interface') {
     const twice = texts.find((text, at) => texts.indexOf(text) !== at);
     if (twice !== undefined) return `names ${twice} twice`;
   }

@@ -41,7 +41,7 @@ export interface FlowCacheHandler {
 }
 
 /** Time a flow that ended by FIN or RST waits for stragglers. */
-export const LINGER_US = 2_000_000;
+export const LINGER_US = 5_000_000;
 const TICK_US = 1_000_000;
 /** No row. */
 const NONE = 0xffffffff;

@@ -130,16 +130,14 @@ export class TcpAnalysis {
       words[own + KEEP_ALIVES]!++;
     } else if (isKnown && !isProbe) {
       const ahead = (sequence - nextSequence) | 0;
-      if (ahead > 0) {
-        if ((flags & RST) === 0) words[own + LOST]!++;
-      } else if (ahead < 0 && hasContent) {
-        isAgain = true;
-        if (this.isOvertaken(row, own, other, sequence, length, end, nextSequence, timeUs)) {
-          words[own + OUT_OF_ORDER]!++;
-        } else {
-          words[own + RETRANSMITTED_PACKETS]!++;
-          words[own + RETRANSMITTED_OCTETS]! += length;
-        }
+      if (ahead > 0 && (flags & RST) === 0) words[own + LOST]!++;
+      const isAcknowledged = length > 0 && this.isAcknowledged(other, (sequence + length) | 0);
+      isAgain = isAcknowledged || (ahead < 0 && hasContent);
+      if (isAgain && !isAcknowledged && this.isOvertaken(row, own, other, sequence, end, nextSequence, timeUs)) {
+        words[own + OUT_OF_ORDER]!++;
+      } else if (isAgain) {
+        words[own + RETRANSMITTED_PACKETS]!++;
+        words[own + RETRANSMITTED_OCTETS]! += length;
       }
     }
 
@@ -157,30 +155,29 @@ export class TcpAnalysis {
     if (length > 0 && !isKeepAlive) this.noteApplication(row, direction, isAgain, timeUs);
   }
 
+  /** Whether the receiver, direction `other`, has all octets before `end`. */
+  private isAcknowledged(other: number, end: number): boolean {
+    const { words } = this;
+    return (words[other + MARKS]! & KNOWN_ACKNOWLEDGEMENT) !== 0 && ((end - words[other + ACKNOWLEDGED]!) | 0) <= 0;
+  }
+
   /** Whether a segment behind the highest came late, rather than again. */
   private isOvertaken(
     row: number,
     own: number,
     other: number,
     sequence: number,
-    length: number,
     end: number,
     nextSequence: number,
     timeUs: number,
   ): boolean {
     const { words, doubles } = this;
-    if ((words[other + MARKS]! & KNOWN_ACKNOWLEDGEMENT) !== 0) {
-      const acknowledged = words[other + ACKNOWLEDGED]! | 0;
-      // The receiver has it.
-      if (length > 0 && ((sequence + length - acknowledged) | 0) <= 0) return false;
-      // The receiver asks for it.
-      if (
-        words[other + DUPLICATE_ACKNOWLEDGEMENTS]! >= 2 &&
-        sequence === acknowledged &&
-        timeUs - doubles[(other + ACKNOWLEDGED_US) >> 1]! < FAST_RETRANSMISSION_US
-      )
-        return false;
-    }
+    // The receiver asks for it.
+    const isAskedFor =
+      words[other + DUPLICATE_ACKNOWLEDGEMENTS]! >= 2 &&
+      sequence === (words[other + ACKNOWLEDGED]! | 0) &&
+      timeUs - doubles[(other + ACKNOWLEDGED_US) >> 1]! < FAST_RETRANSMISSION_US;
+    if (isAskedFor) return false;
     const clientLatency = words[row + CLIENT_LATENCY]!;
     const serverLatency = words[row + SERVER_LATENCY]!;
     const thresholdUs =
@@ -199,7 +196,8 @@ export class TcpAnalysis {
     } else {
       const synUs = doubles[(row + SYN_US) >> 1]!;
       if (synUs > 0 && words[row + SERVER_LATENCY]! === 0) words[row + SERVER_LATENCY] = halfLatency(timeUs - synUs);
-      doubles[(row + SYN_ACK_US) >> 1] = timeUs;
+      // One that comes after its answer was lost on its way to the client, or overtaken.
+      if (words[row + CLIENT_LATENCY]! === 0) doubles[(row + SYN_ACK_US) >> 1] = timeUs;
     }
   }
 
@@ -243,7 +241,8 @@ export class TcpAnalysis {
     const synAckUs = doubles[(row + SYN_ACK_US) >> 1]!;
     if (own === row && synAckUs > 0 && (flags & (SYN | RST)) === 0) {
       doubles[(row + SYN_ACK_US) >> 1] = 0;
-      words[row + CLIENT_LATENCY] = halfLatency(timeUs - synAckUs);
+      // Payload may have waited for the client to have some.
+      if (length === 0) words[row + CLIENT_LATENCY] = halfLatency(timeUs - synAckUs);
     }
   }
 

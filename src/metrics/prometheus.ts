@@ -4,7 +4,16 @@
 export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** Labels of a sample; each a small closed set, or the Exporter's address, whose number is bounded. */
-export type LabelName = 'exporter' | 'version' | 'reason' | 'listener' | 'endpoint' | 'source' | 'sink' | 'server';
+export type LabelName =
+  | 'exporter'
+  | 'version'
+  | 'reason'
+  | 'listener'
+  | 'endpoint'
+  | 'source'
+  | 'sink'
+  | 'server'
+  | 'interface';
 
 /** One value of a metric. */
 export interface MetricSample {

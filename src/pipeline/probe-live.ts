@@ -1,0 +1,250 @@
+/** Interfaces to flows: capturing processes, one metering process, sinks and the status page. */
+
+import { readFileSync } from 'node:fs';
+import type { Configuration } from '../config/configuration.ts';
+import { type CaptureOutcome, CaptureReader } from '../input/capture-file.ts';
+import { LiveCapture } from '../input/live-capture.ts';
+import type { ApplicationDetector } from '../meter/application-detector.ts';
+import type { MeteringProcess } from '../meter/metering-process.ts';
+import { StatusServer } from '../metrics/status.ts';
+import type { NdjsonEvent } from '../sink/ndjson.ts';
+import { formatHostPort, parseHostPort } from './listen-url.ts';
+import type { Log } from './log.ts';
+import { meteringOf, PacketFeed } from './metering.ts';
+import { Output, type OutputOptions } from './output.ts';
+import { probeFeedStatus } from './probe-files.ts';
+import { probePages } from './probe-pages.ts';
+import { logSinkEvent } from './sink-log.ts';
+import { publisherStatus } from './status-pages.ts';
+
+const FLUSH_INTERVAL_MS = 200;
+const TICK_MS = 500;
+/** Packets may be this long on their way from the kernel to the meter. */
+const CAPTURE_DELAY_MS = 2000;
+/** Octets of messages that may wait for ZeroMQ to take them. */
+const FEED_QUEUE_OCTETS = 16_777_216;
+
+/** What a probe needs besides its configuration. */
+export interface ProbeOptions {
+  readonly log: Log;
+  /** Version of the program, for the log and the status page. */
+  readonly version: string;
+  /** Whether the status address was asked for: its port being taken is an error then. */
+  readonly isStatusAsked: boolean;
+  /** Called once when nobody reads the lines any more, or the last capture ended. */
+  readonly onOver: (reason: string) => void;
+  readonly detector?: ApplicationDetector;
+}
+
+/** A probe at work. */
+export interface RunningProbe {
+  /** Address of the status page, undefined without one. */
+  readonly status: string | undefined;
+  /** Applies the log's level and opens files anew; the rest of a configuration needs a restart. */
+  reload(configuration: Configuration): void;
+  /** Ends the captures and all flows, writes what is left, and logs what was done; true when no capture broke off. */
+  stop(reason: string): Promise<boolean>;
+}
+
+/** Starts to capture. Rejects with one clear error, and leaves nothing open, where something cannot be opened. */
+export async function startProbe(configuration: Configuration, options: ProbeOptions): Promise<RunningProbe> {
+  const probe = new LiveProbe(configuration, options);
+  try {
+    await probe.start();
+  } catch (error) {
+    await probe.release();
+    throw error;
+  }
+  return probe;
+}
+
+class LiveProbe implements RunningProbe {
+  readonly output: Output;
+  readonly meter: MeteringProcess;
+  readonly startedMs = Date.now();
+  readonly version: string;
+  readonly captures: LiveCapture[] = [];
+  readonly #configuration: Configuration;
+  readonly #options: ProbeOptions;
+  readonly #log: Log;
+  #statusServer: StatusServer | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #dropsLogged = 0;
+  #capturesEnded = 0;
+  #isStopping = false;
+
+  constructor(configuration: Configuration, options: ProbeOptions) {
+    this.#configuration = configuration;
+    this.#options = options;
+    this.#log = options.log;
+    this.version = options.version;
+    this.output = new Output(configuration, this.#outputOptions());
+    const interfaces = configuration.interface.map((name) => ({ name, index: interfaceIndex(name) }));
+    this.meter = meteringOf(configuration, this.output, interfaces, options.detector);
+  }
+
+  get status(): string | undefined {
+    if (this.#statusServer === undefined) return undefined;
+    return formatHostPort(parseHostPort(this.#configuration.status).address, this.#statusServer.port);
+  }
+
+  get packetsDropped(): number {
+    return this.captures.reduce((sum, capture) => sum + capture.packetsDropped, 0);
+  }
+
+  async start(): Promise<void> {
+    const configuration = this.#configuration;
+    await this.output.openFeed(configuration, {
+      delivery: 'drop',
+      queueOctets: FEED_QUEUE_OCTETS,
+      version: this.version,
+      status: () => probeFeedStatus(this.packetsDropped),
+      onEvent: ({ kind, ...event }) => {
+        const level = kind === 'subscriber_present' ? 'info' : kind === 'handshake_refused' ? 'error' : 'warning';
+        this.#log.write(level, `zmq_${kind}`, `${event.endpoint}: ${kind.replaceAll('_', ' ')}`, event);
+      },
+    });
+    for (const [number, interfaceName] of configuration.interface.entries()) await this.#capture(interfaceName, number);
+    await this.#openStatus();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    const names = configuration.interface.join(', ');
+    this.#log.write('info', 'started', `flowrelay ${this.version} meters ${names}`, {
+      version: this.version,
+      interfaces: this.captures.map(({ interfaceName, tool }) => ({ interface: interfaceName, capturedWith: tool })),
+      sinks: this.output.sinks.map(({ path }) => path),
+      status: this.status ?? 'off',
+      ...(this.output.feed !== undefined && { zmq: this.output.feed.publishers.map(({ endpoint }) => endpoint) }),
+    });
+  }
+
+  /** Lets go of whatever is open. */
+  async release(): Promise<void> {
+    this.#isStopping = true;
+    clearInterval(this.#timer);
+    await Promise.all(this.captures.map((capture) => capture.stop()));
+    await this.#statusServer?.close();
+    await this.output.close();
+  }
+
+  reload({ logLevel }: Configuration): void {
+    this.output.reopen();
+    this.#log.setLevel(logLevel);
+    this.#log.write('info', 'reloaded', 'files opened anew; all but the level of the log needs a restart', {
+      sinks: this.output.sinks.map(({ path }) => path),
+    });
+  }
+
+  async stop(reason: string): Promise<boolean> {
+    if (this.#isStopping) return true;
+    this.#isStopping = true;
+    clearInterval(this.#timer);
+    await Promise.all(this.captures.map((capture) => capture.stop()));
+    this.meter.finish();
+    this.#watch();
+    await this.output.close();
+    await this.#statusServer?.close();
+    const { counters } = this.meter;
+    const { sinks, feed } = this.output;
+    const flows = counters.flowRecords;
+    this.#log.write('info', 'stopped', `stopped (${reason}) after ${flows} flows of ${counters.packetsSeen} packets`, {
+      reason,
+      seconds: Math.round((Date.now() - this.startedMs) / 1000),
+      packets: counters.packetsSeen,
+      packetsMetered: counters.packetsMetered,
+      packetsDropped: this.packetsDropped,
+      flows,
+      linesWritten: sinks.reduce((sum, sink) => sum + sink.linesWritten, 0),
+      linesDropped: sinks.reduce((sum, sink) => sum + sink.linesDropped, 0),
+      ...(feed !== undefined && { zmq: feed.publishers.map(publisherStatus) }),
+    });
+    return this.#capturesEnded === 0;
+  }
+
+  async #capture(interfaceName: string, number: number): Promise<void> {
+    const { filter, snapLength, captureBuffer, promiscuous, captureWith } = this.#configuration;
+    const reader = new CaptureReader();
+    const feed = new PacketFeed(this.meter, number);
+    const capture = await LiveCapture.open({
+      interfaceName,
+      filter,
+      snapLength: snapLength === 0 ? 262_144 : snapLength,
+      bufferOctets: captureBuffer,
+      promiscuous,
+      tool: captureWith,
+      onOctets: (octets) => {
+        reader.feed(octets);
+        while (reader.next()) feed.add(reader.packet);
+      },
+      onEnd: (reason) => this.#onCaptureEnd(interfaceName, reason, reader.finish()),
+    });
+    this.captures.push(capture);
+  }
+
+  #onCaptureEnd(interfaceName: string, reason: string, outcome: CaptureOutcome): void {
+    this.#capturesEnded++;
+    this.#log.write('error', 'capture_ended', `the capture on ${interfaceName} ended: ${reason}`, {
+      interface: interfaceName,
+      reason,
+      outcome,
+    });
+    if (this.#capturesEnded === this.#configuration.interface.length) this.#options.onOver('all captures ended');
+  }
+
+  #outputOptions(): OutputOptions {
+    return {
+      delivery: 'drop',
+      queueOctets: this.#configuration.queueOctets,
+      flushIntervalMs: FLUSH_INTERVAL_MS,
+      onEvent: (event) => this.#onSinkEvent(event),
+    };
+  }
+
+  #onSinkEvent(event: NdjsonEvent): void {
+    if (logSinkEvent(this.#log, event)) return;
+    if (this.output.isReaderGone) this.#options.onOver('nobody reads standard output');
+  }
+
+  async #openStatus(): Promise<void> {
+    const { status } = this.#configuration;
+    if (status === 'off') return;
+    const { address, port } = parseHostPort(status);
+    try {
+      this.#statusServer = await StatusServer.open({ host: address, port, pages: probePages(this) });
+    } catch (error) {
+      if (this.#options.isStatusAsked) throw error;
+      this.#log.write(
+        'warning',
+        'status_off',
+        `${(error as Error).message}; going on without the status page (--status HOST:PORT moves it)`,
+      );
+    }
+  }
+
+  #tick(): void {
+    this.meter.advance((Date.now() - CAPTURE_DELAY_MS) * 1000);
+    this.#watch();
+  }
+
+  /** Says what went wrong since the last look. */
+  #watch(): void {
+    const { packetsDropped } = this;
+    if (packetsDropped === this.#dropsLogged) return;
+    this.#log.writeLimited(
+      'drops',
+      'warning',
+      'packets_dropped',
+      `the kernel dropped ${packetsDropped} packets since start (--capture-buffer, --filter or --sample help)`,
+      { packetsDropped },
+    );
+    this.#dropsLogged = packetsDropped;
+  }
+}
+
+/** ifIndex of an interface; 0 for `any` and where the system does not tell. */
+function interfaceIndex(name: string): number {
+  try {
+    return Number(readFileSync(`/sys/class/net/${name}/ifindex`, 'latin1')) || 0;
+  } catch {
+    return 0;
+  }
+}
