@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CAPTURE_WORD, type CaptureNews, type CaptureRequest } from './pcap-capture.ts';
 
 /** What captures: the package `pcap`, tcpdump, or the first of them that is there. */
@@ -21,6 +22,10 @@ export interface LiveCaptureOptions extends CaptureRequest {
 const MAX_ERROR_OCTETS = 4096;
 /** A capturing process that does not end by then is killed. */
 const STOP_MS = 1000;
+/** The kernel hands packets of a quiet line over after a second, as tcpdump asks for it. */
+const TCPDUMP_DELAY_MS = 1100;
+/** The same, as the capturing process asks for it, and the time it gathers them. */
+const PCAP_DELAY_MS = 150;
 const COUNTS_MS = 2000;
 /** Without a word for so long tcpdump is at work, or about to be. */
 const QUIET_START_MS = 1500;
@@ -69,6 +74,8 @@ export class LiveCapture {
     if (this.#isStopping) return this.#closed;
     this.#isStopping = true;
     clearInterval(this.#timer);
+    // What the kernel holds for it would be lost.
+    await sleep(this.tool === 'tcpdump' ? TCPDUMP_DELAY_MS : PCAP_DELAY_MS);
     this.#child.kill('SIGINT');
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_MS);
     await this.#closed;
