@@ -6,7 +6,6 @@ import type { FieldName } from './fields.ts';
  */
 export const APPLICATION_FIELDS: ReadonlySet<FieldName> = new Set<FieldName>([
   'l7MasterProtocol',
-  'l7ApplicationName',
   'l7Confidence',
   'l7Info',
   'dnsQuery',

@@ -221,7 +221,6 @@ export const FIELDS = [
   row('l7Protocol', 'u16', 'L7_PROTO', '', 'tag', '', "application in nDPI's numbering"),
   row('l7ProtocolName', 'text', 'L7_PROTO_NAME', '', 'tag', '', "application in nDPI's words"),
   row('l7MasterProtocol', 'u16', 'L7_MASTER_PROTO', '', 'tag', '', "protocol that carries the application, in nDPI's numbering, where it is another: 91 in nDPI's 91.126"),
-  row('l7ApplicationName', 'name', 'L7_PROTO_NAME', '', 'tag', '', "application in nDPI's words as the probe found it, TLS.Google"),
   row('l7Confidence', 'u8', 'L7_CONFIDENCE', '', 'value', '', 'how the application is known: 1 by its port, a guess; 6 by its payload; 7 by the network of its server'),
   row('l7Info', 'name', 'L7_INFO', '', 'value', '', 'what names the other end where no other field does: the software of an SSH, mail or database server, the name asked for'),
   row('dnsQuery', 'name', 'DNS_QUERY', '', 'value', '', 'name of the first question of DNS'),

@@ -173,8 +173,8 @@ function fieldSchema(field: Field): JsonSchema {
   // An element that a Template has several times makes an array.
   const several: JsonSchema = { type: 'array', items: schema };
   const unit = field.unit === '' ? '' : ` [${field.unit}]`;
-  // What others report under the name of a field that payload tells is theirs; L7_PROTO_NAME is a field of all.
-  const isOthersToo = APPLICATION_FIELDS.has(field.field as FieldName) && field.field !== 'l7ApplicationName';
+  // What others report under the name of a field that payload tells is theirs.
+  const isOthersToo = APPLICATION_FIELDS.has(field.field as FieldName);
   return { anyOf: isOthersToo ? [schema, ANY_VALUE] : [schema, several], description: field.meaning + unit };
 }
 

@@ -100,6 +100,7 @@ const KINDS: readonly Kind[] = [
 
 const detector = new PayloadDetector(FLOWS, { services: loadBuiltInServices() });
 const flow = new Flow(new Origin());
+flow.bytes = new Uint8Array(256);
 const layout = new Layout('flow', []);
 
 function nanosecondsAFlow({ protocol, serverPort, packets }: Kind, isWritten: boolean): number {

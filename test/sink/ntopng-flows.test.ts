@@ -99,7 +99,7 @@ describe('flows for ntopng as TLV', () => {
         ...WEB.fields,
         l7Protocol: 126,
         l7MasterProtocol: 91,
-        l7ApplicationName: 'TLS.Google',
+        l7ProtocolName: 'TLS.Google',
         l7Confidence: 6,
         tlsServerName: 'www.google.com',
         httpHost: 'www.example',

@@ -161,7 +161,7 @@ describe('IPFIX Messages (RFC 7011), octet by octet', () => {
   it('carry what payload told of the application', () => {
     const flow = makeFlow({
       origin: ORIGIN,
-      fields: { l7Protocol: 5, l7ApplicationName: 'DNS', dnsQuery: 'a.example', dnsQueryType: 28, dnsReturnCode: 3 },
+      fields: { l7Protocol: 5, l7ProtocolName: 'DNS', dnsQuery: 'a.example', dnsQueryType: 28, dnsReturnCode: 3 },
     });
     expectMessages(new ExportHarness().take(flow), [
       ipfix([

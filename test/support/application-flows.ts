@@ -50,11 +50,23 @@ export function valuesOf(flow: Flow): Record<string, string | number> {
   for (const entry of flow.layout.entries) {
     if (entry.kind !== 'field') continue;
     const slot = (SLOT as Readonly<Record<string, number>>)[entry.field.field]!;
-    const value = entry.field.type === 'name' ? flow.names[slot]! : flow.words[slot]!;
-    if (value === '' || (entry.optional && value === 0)) continue;
+    const { type } = entry.field;
+    const value = type === 'name' ? flow.names[slot]! : type === 'text' ? textAt(flow, slot) : flow.words[slot]!;
+    if ((type === 'name' && value === '') || (entry.optional && value === 0)) continue;
     values[entry.field.ntop] = value;
   }
   return values;
+}
+
+/** A flow as the meter has it: octets of its own before those that are the detector's. */
+export function emptyFlow(): Flow {
+  const flow = new Flow(new Origin());
+  flow.bytes = new Uint8Array(256);
+  return flow;
+}
+
+function textAt({ words, bytes }: Flow, slot: number): string {
+  return Buffer.from(bytes.subarray(words[slot]!, words[slot]! + words[slot + 1]!)).toString('utf8');
 }
 
 /** What `write` of the detector leaves in a flow that has its addresses, or nothing. */
@@ -64,7 +76,7 @@ export function writtenBy(
   protocol = 6,
   addresses?: readonly [number, number],
 ): Record<string, string | number> {
-  const flow = new Flow(new Origin());
+  const flow = emptyFlow();
   flow.layout = addresses === undefined ? EMPTY : IPV4;
   flow.protocol = protocol;
   if (addresses !== undefined) [flow.sourceIPv4, flow.destinationIPv4] = addresses;

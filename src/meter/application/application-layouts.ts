@@ -4,7 +4,7 @@ import { fieldEntry, Layout } from '../../flow/layout.ts';
 import { DETAIL, DETAIL_FIELDS, DETAIL_SLOTS, IS_TEXT } from './application-details.ts';
 
 /** Fields that every flow has. */
-const ALWAYS: readonly FieldName[] = ['l7Protocol', 'l7ApplicationName', 'l7Confidence'];
+const ALWAYS: readonly FieldName[] = ['l7Protocol', 'l7ProtocolName', 'l7Confidence'];
 const MASTER: FieldName = 'l7MasterProtocol';
 
 /** Fields that occur together, so that the lines of a DNS flow need not pass over those of HTTP. */

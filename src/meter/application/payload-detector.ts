@@ -2,7 +2,7 @@ import { SLOT } from '../../flow/fields.ts';
 import type { Flow } from '../../flow/flow.ts';
 import type { ApplicationDetector } from '../application-detector.ts';
 import { ApplicationLayouts, clearGroup, groupOf } from './application-layouts.ts';
-import { ApplicationNames } from './application-names.ts';
+import { ApplicationNames, MAX_NAME_OCTETS } from './application-names.ts';
 import {
   CONFIDENCE_ADDRESS,
   CONFIDENCE_PAYLOAD,
@@ -135,7 +135,10 @@ export class PayloadDetector implements ApplicationDetector {
     }
   }
 
-  /** Fills the fields of the application and gives the flow a layout that has them; texts are of type `name`. */
+  /**
+   * Fills the fields of the application and gives the flow a layout that has them. The last {@link MAX_NAME_OCTETS} octets of
+   * `Flow.bytes` are for the application's name; a flow that has not as many goes without.
+   */
   write(slot: number, flow: Flow): void {
     if (this.buffers.of(slot) >= 0 && this.applications[slot] === 0) this.readBuffered(slot, true);
     let application = this.applications[slot]!;
@@ -155,11 +158,11 @@ export class PayloadDetector implements ApplicationDetector {
         application = service;
       }
     }
-    const { words, names } = flow;
+    const { words } = flow;
     words[SLOT.l7Protocol] = application;
     words[SLOT.l7MasterProtocol] = master;
     words[SLOT.l7Confidence] = confidence;
-    names[SLOT.l7ApplicationName] = this.names.of(master, application);
+    writeName(flow, this.names.of(master, application));
     const group = groupOf(this.details.presentIn(slot));
     if (group > 0) {
       clearGroup(group, flow);
@@ -302,6 +305,15 @@ export class PayloadDetector implements ApplicationDetector {
     if (!flow.layout.has('destinationIPv4')) return 0;
     return this.networks.find(flow.destinationIPv4) || this.networks.find(flow.sourceIPv4);
   }
+}
+
+/** Puts the name of the application at the end of `Flow.bytes`. */
+function writeName({ words, bytes }: Flow, name: Uint8Array): void {
+  const at = bytes.length - MAX_NAME_OCTETS;
+  words[SLOT.l7ProtocolName] = Math.max(at, 0);
+  words[SLOT.l7ProtocolName + 1] = at < 0 ? 0 : name.length;
+  if (at < 0) return;
+  for (let i = 0; i < name.length; i++) bytes[at + i] = name[i]!;
 }
 
 /** Applications that a service may be behind, by number; nothing known is one too. */

@@ -112,7 +112,6 @@ const FIELD_NUMBERS: Readonly<Partial<Record<FieldName, number>>> = {
   innerDestinationIPv6: NTOP_OFFSET + 397,
   l7Protocol: NTOP_OFFSET + 118,
   l7ProtocolName: NTOP_OFFSET + 119,
-  l7ApplicationName: NTOP_OFFSET + 119,
   l7Confidence: NTOP_OFFSET + 560,
   l7Info: NTOP_OFFSET + 539,
   dnsQuery: NTOP_OFFSET + 205,

@@ -1,10 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Flow } from '../../../src/flow/flow.ts';
 import { Layout } from '../../../src/flow/layout.ts';
-import { Origin } from '../../../src/flow/origin.ts';
 import { PayloadDetector } from '../../../src/meter/application/payload-detector.ts';
 import { loadBuiltInServices } from '../../../src/meter/application-services.ts';
-import { valuesOf, writtenBy } from '../../support/application-flows.ts';
+import { emptyFlow, valuesOf, writtenBy } from '../../support/application-flows.ts';
 import {
   alpn,
   clientHello,
@@ -250,7 +248,7 @@ describe('PayloadDetector on TLS', () => {
     named!.send(CLIENT, HELLO, 1);
     named!.send(SERVER, serverHello(0x1302, 0x0304), 1);
     nameless!.send(CLIENT, tlsRecords(clientHello({ version: 0x0301 })), 1);
-    const record = new Flow(new Origin());
+    const record = emptyFlow();
     const base = new Layout('flow', []);
     record.layout = base;
     detector.write(0, record);
@@ -270,6 +268,19 @@ describe('PayloadDetector on TLS', () => {
     record.layout = base;
     detector.write(0, record);
     expect(record.layout).toBe(layout);
+  });
+
+  it('leaves octets before its own alone, and a record that has too few of them', () => {
+    const flow = new TestFlow(6, 443);
+    flow.send(CLIENT, HELLO, 1);
+    const record = emptyFlow();
+    record.bytes.fill(0x2a);
+    flow.detector.write(0, record);
+    expect(record.bytes.subarray(0, 256 - 64).every((octet) => octet === 0x2a)).toBe(true);
+    record.bytes = new Uint8Array(63).fill(0x2a);
+    flow.detector.write(0, record);
+    expect(record.bytes.every((octet) => octet === 0x2a)).toBe(true);
+    expect(valuesOf(record)).toMatchObject({ L7_PROTO: 126, L7_PROTO_NAME: '' });
   });
 
   it('puts a ClientHello together that comes in several records', () => {
