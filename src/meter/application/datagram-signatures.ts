@@ -1,7 +1,7 @@
 /** Protocols over UDP that one datagram tells, besides those with a parser of their own. */
 
 import { L7 } from './application-numbers.ts';
-import { ascii, containsAnyCase, startsWith, u16, u32 } from './octet-text.ts';
+import { ascii, containsAnyCase, prefixOf, startsWith, u16, u32 } from './octet-text.ts';
 import { derBodyAt, isKerberos, isLdap } from './stream-signatures.ts';
 
 const SSDP = ['M-SEARCH * HTTP/1.1', 'NOTIFY * HTTP/1.1'].map(ascii);
@@ -81,12 +81,12 @@ function textApplication(octets: Uint8Array, start: number, end: number, serverP
     case 0x3c:
       return isSyslog(octets, start, end, serverPort) ? L7.syslog : 0;
     case 0x64:
-      return TORRENT.some((text) => startsWith(octets, start, end, text)) ? L7.bittorrent : 0;
+      return prefixOf(octets, start, end, TORRENT) >= 0 ? L7.bittorrent : 0;
     case 0x42:
     case 0x4d:
     case 0x4e:
-      if (SSDP.some((text) => startsWith(octets, start, end, text))) return L7.ssdp;
-      return BJNP.some((text) => startsWith(octets, start, end, text)) ? L7.bjnp : 0;
+      if (prefixOf(octets, start, end, SSDP) >= 0) return L7.ssdp;
+      return prefixOf(octets, start, end, BJNP) >= 0 ? L7.bjnp : 0;
     case 0x53:
       return startsWith(octets, start, end, SPOTIFY) ? L7.spotify : 0;
     case 0x48:

@@ -1,4 +1,4 @@
-import { ascii, containsAnyCase, indexOfOctet, startsWith, startsWithAnyCase } from './octet-text.ts';
+import { ascii, containsAnyCase, indexOfOctet, prefixOf, startsWith, startsWithAnyCase } from './octet-text.ts';
 import { PARSE_DONE, PARSE_MORE, PARSE_NOT, type ParseResult } from './parse-result.ts';
 
 /** RFC 9110 section 9, WebDAV (RFC 4918), and PATCH (RFC 5789): what begins like these may be a request cut within its first line. */
@@ -62,7 +62,7 @@ export class HttpRequest {
    * first line must be whole all the same.
    */
   read(octets: Uint8Array, start: number, end: number, isFinal: boolean): ParseResult {
-    const method = METHODS.find((name) => startsWith(octets, start, Math.min(end, start + name.length), name));
+    const method = METHODS[prefixOf(octets, start, end, METHODS)];
     if (method === undefined) return isFinal || !isMethodBegun(octets, start, end) ? PARSE_NOT : PARSE_MORE;
     const lineEnd = indexOfOctet(octets, start, end, LF);
     if (lineEnd < 0) return isFinal ? PARSE_NOT : PARSE_MORE;
@@ -158,9 +158,11 @@ function endOfHost(octets: Uint8Array, start: number, end: number): number {
 }
 
 function isMethodBegun(octets: Uint8Array, start: number, end: number): boolean {
-  return METHODS.some((name) => {
-    if (end - start >= name.length) return false;
-    for (let i = start; i < end; i++) if (octets[i] !== name[i - start]) return false;
-    return true;
-  });
+  for (let i = 0; i < METHODS.length; i++) {
+    const method = METHODS[i]!;
+    let at = start;
+    while (at < end && octets[at] === method[at - start]) at++;
+    if (at === end && end - start < method.length) return true;
+  }
+  return false;
 }

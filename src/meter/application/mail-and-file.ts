@@ -1,7 +1,15 @@
 /** SMTP, FTP, POP3 and IMAP: told by the server's greeting, or by the client's first command where that was not seen. */
 
 import { L7 } from './application-numbers.ts';
-import { ascii, containsAnyCase, indexOfOctet, startsWith, startsWithAnyCase } from './octet-text.ts';
+import {
+  ascii,
+  containsAnyCase,
+  indexOfOctet,
+  prefixOf,
+  prefixOfAnyCase,
+  startsWith,
+  startsWithAnyCase,
+} from './octet-text.ts';
 
 const SMTP_WORD = ascii('smtp');
 const FTP_WORD = ascii('ftp');
@@ -13,9 +21,7 @@ const POP_COMMANDS = ['capa\r', 'apop ', 'stls\r', 'uidl', 'retr '].map(ascii);
 const IMAP_COMMANDS = ['capability\r', 'login ', 'authenticate ', 'starttls\r', 'id (', 'noop\r', 'select '].map(ascii);
 const POP_OK = ascii('+OK');
 const POP_ERROR = ascii('-ERR');
-const IMAP_OK = ascii('* OK');
-const IMAP_PREAUTH = ascii('* PREAUTH');
-const IMAP_BYE = ascii('* BYE');
+const IMAP_GREETINGS = ['* OK', '* PREAUTH', '* BYE'].map(ascii);
 const USER = ascii('user ');
 const PORT_FTP = 21;
 const PORT_POP3 = 110;
@@ -30,7 +36,7 @@ export const SMTP_OR_FTP = -1;
 export function greetingApplication(octets: Uint8Array, start: number, end: number, serverPort: number): number {
   if (startsWith(octets, start, end, POP_OK)) return L7.pop3;
   if (startsWith(octets, start, end, POP_ERROR) && serverPort === PORT_POP3) return L7.pop3;
-  if ([IMAP_OK, IMAP_PREAUTH, IMAP_BYE].some((word) => startsWith(octets, start, end, word))) return L7.imap;
+  if (prefixOf(octets, start, end, IMAP_GREETINGS) >= 0) return L7.imap;
   if (!isReply(octets, start, end)) return 0;
   const lineEnd = indexOfOctet(octets, start, end, LF);
   const textEnd = lineEnd < 0 ? end : lineEnd;
@@ -60,5 +66,5 @@ function isReply(octets: Uint8Array, start: number, end: number): boolean {
 }
 
 function isOneOf(texts: readonly Uint8Array[], octets: Uint8Array, start: number, end: number): boolean {
-  return texts.some((text) => startsWithAnyCase(octets, start, end, text));
+  return prefixOfAnyCase(octets, start, end, texts) >= 0;
 }

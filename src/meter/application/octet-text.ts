@@ -19,6 +19,18 @@ export function startsWithAnyCase(octets: Uint8Array, start: number, end: number
   return true;
 }
 
+/** Which of `texts` the octets begin with, -1 for none. */
+export function prefixOf(octets: Uint8Array, start: number, end: number, texts: readonly Uint8Array[]): number {
+  for (let i = 0; i < texts.length; i++) if (startsWith(octets, start, end, texts[i]!)) return i;
+  return -1;
+}
+
+/** The same for `texts` in lower case, whatever the case of the octets. */
+export function prefixOfAnyCase(octets: Uint8Array, start: number, end: number, texts: readonly Uint8Array[]): number {
+  for (let i = 0; i < texts.length; i++) if (startsWithAnyCase(octets, start, end, texts[i]!)) return i;
+  return -1;
+}
+
 /** Whether `octets[start, end)` has `text`, which is in lower case, within; the case of the octets is no matter. */
 export function containsAnyCase(octets: Uint8Array, start: number, end: number, text: Uint8Array): boolean {
   for (let at = start; at + text.length <= end; at++) if (startsWithAnyCase(octets, at, end, text)) return true;

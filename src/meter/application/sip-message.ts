@@ -1,5 +1,5 @@
 import { afterSpace, threeDigits } from './http-message.ts';
-import { ascii, indexOfOctet, startsWith, startsWithAnyCase } from './octet-text.ts';
+import { ascii, indexOfOctet, prefixOf, prefixOfAnyCase, startsWith } from './octet-text.ts';
 
 /** RFC 3261 section 7.1 and its extensions. */
 const METHODS = [
@@ -77,12 +77,12 @@ export class SipMessage {
 }
 
 function isRequest(octets: Uint8Array, start: number, end: number): boolean {
-  const method = METHODS.find((name) => startsWith(octets, start, end, name));
-  return method !== undefined && URIS.some((uri) => startsWithAnyCase(octets, start + method.length, end, uri));
+  const method = METHODS[prefixOf(octets, start, end, METHODS)];
+  return method !== undefined && prefixOfAnyCase(octets, start + method.length, end, URIS) >= 0;
 }
 
 /** Position of the value where the field has one of `names` (RFC 3261 section 7.3.3 has short ones), else -1. */
 function afterName(octets: Uint8Array, at: number, end: number, names: readonly Uint8Array[]): number {
-  const name = names.find((candidate) => startsWithAnyCase(octets, at, end, candidate));
+  const name = names[prefixOfAnyCase(octets, at, end, names)];
   return name === undefined ? -1 : afterSpace(octets, at + name.length, end);
 }

@@ -17,7 +17,7 @@ import {
 } from './flow-finding.ts';
 import { HttpRequest, httpStatus } from './http-message.ts';
 import { commandApplication, greetingApplication, SMTP_OR_FTP } from './mail-and-file.ts';
-import { ascii, indexOfOctet, startsWithAnyCase, u16 } from './octet-text.ts';
+import { ascii, indexOfOctet, prefixOfAnyCase, startsWithAnyCase, u16 } from './octet-text.ts';
 import { PARSE_DONE, PARSE_MORE } from './parse-result.ts';
 import { SipMessage } from './sip-message.ts';
 import { streamApplication } from './stream-signatures.ts';
@@ -241,7 +241,7 @@ function mail(flow: FlowFinding, octets: Uint8Array, start: number, end: number)
     else if (startsWithAnyCase(octets, at, to, RECIPIENT)) {
       path(flow, DETAIL.smtpRecipient, octets, at + RECIPIENT.length, to);
       return STEP_DONE;
-    } else if (MAIL_ENDS.some((text) => startsWithAnyCase(octets, at, to, text))) return STEP_DONE;
+    } else if (prefixOfAnyCase(octets, at, to, MAIL_ENDS) >= 0) return STEP_DONE;
     at = to + 1;
   }
   return STEP_NEXT;

@@ -1,7 +1,7 @@
 /** Protocols over TCP that the first octets of either side tell, besides those with a parser of their own. */
 
 import { L7 } from './application-numbers.ts';
-import { ascii, startsWith, startsWithAnyCase, u16, u24, u32 } from './octet-text.ts';
+import { ascii, prefixOf, prefixOfAnyCase, startsWith, u16, u24, u32 } from './octet-text.ts';
 
 const SSH = ascii('SSH-');
 const BITTORRENT = ascii('\x13BitTorrent protocol');
@@ -151,16 +151,16 @@ function textApplication(octets: Uint8Array, start: number, end: number, serverP
   if (startsWith(octets, start, end, RFB)) return L7.vnc;
   if (startsWith(octets, start, end, RSYNC)) return L7.rsync;
   if (startsWith(octets, start, end, AMQP)) return L7.amqp;
-  if (JABBER.some((text) => startsWith(octets, start, end, text))) return L7.jabber;
-  if (startsWith(octets, start, end, RTSP) || RTSP_METHODS.some((text) => startsWith(octets, start, end, text))) {
+  if (prefixOf(octets, start, end, JABBER) >= 0) return L7.jabber;
+  if (startsWith(octets, start, end, RTSP) || prefixOf(octets, start, end, RTSP_METHODS) >= 0) {
     return L7.rtsp;
   }
-  if (IRC.some((text) => startsWith(octets, start, end, text))) return L7.irc;
+  if (prefixOf(octets, start, end, IRC) >= 0) return L7.irc;
   // A pkt-line: four hexadecimal digits in front (gitprotocol-pack).
   if (startsWith(octets, start + 4, end, GIT)) return L7.git;
   if (octets[start] === 0x2a && isRedisArray(octets, start, end)) return L7.redis;
-  if (REDIS_WORDS.some((text) => startsWithAnyCase(octets, start, end, text))) return L7.redis;
-  if (serverPort === PORT_MEMCACHED && MEMCACHED.some((text) => startsWith(octets, start, end, text))) {
+  if (prefixOfAnyCase(octets, start, end, REDIS_WORDS) >= 0) return L7.redis;
+  if (serverPort === PORT_MEMCACHED && prefixOf(octets, start, end, MEMCACHED) >= 0) {
     return L7.memcached;
   }
   return 0;
