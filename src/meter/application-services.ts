@@ -10,7 +10,7 @@ export interface ServiceFile {
 }
 
 // One level above the folder of sources, whether that is src/ or, built, dist/.
-const BUILT_IN_FILE = new URL('../../application-definitions/services.json', import.meta.url);
+const BUILT_IN_FILE = new URL('../../ie-definitions/applications/services.json', import.meta.url);
 
 /** The services that come with flowrelay. Throws what `node:fs` or `JSON.parse` throws where the installation is broken. */
 export function loadBuiltInServices(): readonly ServiceDefinition[] {

@@ -4,26 +4,22 @@ import type { Configuration } from '../config/configuration.ts';
 import { type StatusPage, StatusServer } from '../metrics/status.ts';
 import type { FeedStatus } from '../sink/formats/ntopng-topics.ts';
 import type { NdjsonEvent, WriteTurns } from '../sink/ndjson.ts';
-import type { ZmqEvent } from '../sink/zmq-publisher.ts';
 import { Decoding } from './decoding.ts';
 import { decodingOptionsOf } from './decoding-options.ts';
-import { exportStatus, logExportEvent } from './export-status.ts';
 import { ExporterTotals } from './exporter-totals.ts';
 import { feedStatus } from './feed-status.ts';
-import { logInfluxdbEvent } from './influxdb-events.ts';
 import { DEFAULT_LISTEN, formatHostPort, parseHostPort, parseListenUrl } from './listen-url.ts';
 import { type Listener, type ListenerStatus, openListener } from './listener.ts';
 import type { Log } from './log.ts';
 import { Output, type OutputOptions } from './output.ts';
-import { serversOf } from './points-status.ts';
+import { senderOutcome, senderTargets } from './sender-status.ts';
+import { openLiveSenders } from './senders.ts';
 import { logSinkEvent } from './sink-log.ts';
 import { StateFile } from './state-file.ts';
 import { StateKeeper } from './state-keeper.ts';
-import { publisherStatus, statusPages } from './status-pages.ts';
+import { statusPages } from './status-pages.ts';
 
 const FLUSH_INTERVAL_MS = 200;
-/** Octets of messages that may wait for ZeroMQ to take them. */
-const FEED_QUEUE_OCTETS = 16_777_216;
 const TICK_MS = 1000;
 const TOTALS_INTERVAL_MS = 5000;
 /** Exporters announced in the log; further ones are only counted. */
@@ -195,22 +191,8 @@ export class Collector implements RunningCollect {
   async start(): Promise<void> {
     const { listen, receiveBuffer } = this.#configuration;
     await this.#state?.restore(this.decoding);
-    await this.output.openFeed(this.#configuration, {
-      delivery: 'drop',
-      queueOctets: FEED_QUEUE_OCTETS,
-      version: this.version,
-      status: () => this.#feedStatus(),
-      onEvent: (event) => this.#onFeedEvent(event),
-    });
-    await this.output.openExport(this.#configuration, {
-      delivery: 'drop',
-      queueOctets: FEED_QUEUE_OCTETS,
-      onEvent: (event) => logExportEvent(this.#log, event),
-    });
-    await this.output.openPoints(this.#configuration, {
-      delivery: 'drop',
-      onEvent: (event) => logInfluxdbEvent(this.#log, event),
-    });
+    const context = { version: this.version, status: () => this.#feedStatus() };
+    await openLiveSenders(this.output, this.#configuration, context, this.#log);
     for (const url of listen.length === 0 ? [DEFAULT_LISTEN] : listen) {
       this.#listeners.push(
         await openListener(parseListenUrl(url), receiveBuffer, this, this.#options.turns !== undefined),
@@ -222,12 +204,7 @@ export class Collector implements RunningCollect {
       version: this.version,
       listeners: this.listeners,
       sinks: this.output.sinks.map(({ path }) => path),
-      ...(this.output.feed !== undefined && {
-        zmq: this.output.feed.publishers.map(({ endpoint }) => endpoint),
-        zmqSourceId: this.output.feed.sourceId,
-      }),
-      ...(this.output.exportSink !== undefined && { export: this.#configuration.export }),
-      ...(this.output.points !== undefined && { influxdb: serversOf(this.output.points) }),
+      ...senderTargets(this.output),
       status: this.status ?? 'off',
       ...(this.#configuration.stateDir !== '' && { stateDir: this.#configuration.stateDir }),
     });
@@ -268,12 +245,9 @@ export class Collector implements RunningCollect {
   async stop(reason: string): Promise<void> {
     if (this.#isStopping) return;
     const totals = await this.finish();
-    const { feed } = this.output;
     logStopped(this.#log, reason, this.startedMs, {
       ...totals,
-      ...(feed !== undefined && { zmq: feed.publishers.map(publisherStatus) }),
-      ...(this.output.exportSink !== undefined && { export: exportStatus(this.output.exportSink) }),
-      ...(this.output.pointsOutcome !== undefined && { influxdb: this.output.pointsOutcome }),
+      ...senderOutcome(this.output),
     });
   }
 
@@ -391,39 +365,6 @@ export class Collector implements RunningCollect {
     const drops = this.listenerStatus().reduce((sum, { kernelDrops }) => sum + (kernelDrops ?? 0), 0);
     const port = Number(/[0-9]+$/.exec(this.listeners[0] ?? '')?.[0] ?? 0);
     return feedStatus(this.totals, this.decoding, drops, port);
-  }
-
-  #onFeedEvent(event: ZmqEvent): void {
-    const { endpoint } = event;
-    switch (event.kind) {
-      case 'subscriber_present':
-        this.#log.write('info', `zmq_${event.kind}`, `somebody takes flows at ${endpoint}`, { endpoint });
-        break;
-      case 'subscriber_gone':
-        this.#log.write('warning', `zmq_${event.kind}`, `nobody takes flows at ${endpoint} any more`, { endpoint });
-        break;
-      case 'handshake_refused':
-        this.#log.write('error', `zmq_${event.kind}`, `${endpoint}: connection refused: ${event.reason}`, {
-          endpoint,
-          reason: event.reason,
-        });
-        break;
-      case 'drops_began':
-        this.#log.write('warning', `zmq_${event.kind}`, `${endpoint} is read too slowly: messages are dropped`, {
-          endpoint,
-        });
-        break;
-      default:
-        this.#log.write(
-          'warning',
-          `zmq_${event.kind}`,
-          `${event.messagesDropped} messages for ${endpoint} were dropped`,
-          {
-            endpoint,
-            messagesDropped: event.messagesDropped,
-          },
-        );
-    }
   }
 
   async #openStatus(): Promise<void> {

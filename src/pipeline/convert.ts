@@ -13,9 +13,9 @@ import { decodingOptionsOf } from './decoding-options.ts';
 import { type ExportSummary, exportSummary } from './export-status.ts';
 import { ExporterTotals } from './exporter-totals.ts';
 import { feedStatus } from './feed-status.ts';
-import { eventText } from './influxdb-events.ts';
 import { Output } from './output.ts';
 import type { PointsOutcome } from './points.ts';
+import { openFileSenders } from './senders.ts';
 
 /** Who follows a conversion. */
 export interface ConvertObserver {
@@ -63,8 +63,6 @@ export interface ConvertSummary {
 }
 
 const QUEUE_OCTETS = 8_388_608;
-/** Few enough batches of a feed to be still in the processor's cache when they are sent, and written over after that. */
-const FEED_QUEUE_OCTETS = 786_432;
 /** How long work may go on before signals and writes get their turn. */
 const TURN_MS = 50;
 /** Exporter address of IPFIX files, which name none (RFC 5655). */
@@ -133,32 +131,11 @@ class Conversion {
 
   /** Opens what can only be opened with patience. */
   async open(): Promise<void> {
-    try {
-      await this.#output.openFeed(this.#configuration, {
-        delivery: 'wait',
-        queueOctets: FEED_QUEUE_OCTETS,
-        version: this.#observer.version,
-        status: () => feedStatus(this.#totals, this.#decoding, 0, 0),
-        onEvent: (event) => {
-          if (event.kind === 'handshake_refused') this.#observer.onProblem(`${event.endpoint}: ${event.reason}`);
-        },
-      });
-      await this.#output.openExport(this.#configuration, {
-        delivery: 'wait',
-        queueOctets: QUEUE_OCTETS,
-        onEvent: () => {},
-      });
-      await this.#output.openPoints(this.#configuration, {
-        delivery: 'wait',
-        onEvent: (event) => {
-          const [level, text] = eventText(event);
-          if (level === 'error') this.#observer.onProblem(text);
-        },
-      });
-    } catch (error) {
-      await this.#output.close();
-      throw error;
-    }
+    const context = {
+      version: this.#observer.version,
+      status: () => feedStatus(this.#totals, this.#decoding, 0, 0),
+    };
+    await openFileSenders(this.#output, this.#configuration, context, (text) => this.#observer.onProblem(text));
   }
 
   /** Whether going on is of no use. */

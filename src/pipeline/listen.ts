@@ -8,10 +8,7 @@ import { ZmqInput, type ZmqInputEvent } from '../input/zmq.ts';
 import type { StatusServer } from '../metrics/status.ts';
 import type { FeedStatus } from '../sink/formats/ntopng-topics.ts';
 import type { NdjsonEvent } from '../sink/ndjson.ts';
-import type { ZmqEvent } from '../sink/zmq-publisher.ts';
 import { openStatusServer } from './collect.ts';
-import { exportStatus, logExportEvent } from './export-status.ts';
-import { logInfluxdbEvent } from './influxdb-events.ts';
 import { listenEncryption } from './listen-encryption.ts';
 import { listenPages, type SubscriptionStatus } from './listen-pages.ts';
 import type { ListenEndpoint } from './listen-sources.ts';
@@ -19,14 +16,12 @@ import { formatHostPort, parseHostPort } from './listen-url.ts';
 import { Listening } from './listening.ts';
 import type { Log } from './log.ts';
 import { Output, type OutputOptions } from './output.ts';
-import { serversOf } from './points-status.ts';
+import { senderOutcome, senderTargets } from './sender-status.ts';
+import { openLiveSenders } from './senders.ts';
 import { logSinkEvent } from './sink-log.ts';
-import { publisherStatus } from './status-pages.ts';
 
 const FLUSH_INTERVAL_MS = 200;
 const TICK_MS = 1000;
-/** Octets of messages that may wait for ZeroMQ to take them. */
-const FEED_QUEUE_OCTETS = 16_777_216;
 /** Stands for the Exporter of a message that names none, where publishers call. */
 const NO_ADDRESS = '0.0.0.0';
 /** What a subscriber of ntop's asks for: first octets of topics. */
@@ -142,22 +137,8 @@ class FeedListener implements RunningListen {
 
   async start(endpoints: readonly ZmqEndpoint[]): Promise<void> {
     const encryption = listenEncryption(this.#configuration);
-    await this.output.openFeed(this.#configuration, {
-      delivery: 'drop',
-      queueOctets: FEED_QUEUE_OCTETS,
-      version: this.version,
-      status: () => this.#feedStatus(),
-      onEvent: (event) => this.#onFeedEvent(event),
-    });
-    await this.output.openExport(this.#configuration, {
-      delivery: 'drop',
-      queueOctets: FEED_QUEUE_OCTETS,
-      onEvent: (event) => logExportEvent(this.#log, event),
-    });
-    await this.output.openPoints(this.#configuration, {
-      delivery: 'drop',
-      onEvent: (event) => logInfluxdbEvent(this.#log, event),
-    });
+    const context = { version: this.version, status: () => this.#feedStatus() };
+    await openLiveSenders(this.output, this.#configuration, context, this.#log);
     for (const endpoint of endpoints) {
       const from: ListenEndpoint = {
         url: endpoint.url,
@@ -180,10 +161,8 @@ class FeedListener implements RunningListen {
       version: this.version,
       endpoints: this.endpoints,
       sinks: this.output.sinks.map(({ path }) => path),
-      ...(this.output.exportSink !== undefined && { export: this.#configuration.export }),
-      ...(this.output.points !== undefined && { influxdb: serversOf(this.output.points) }),
+      ...senderTargets(this.output),
       status: this.status ?? 'off',
-      ...(this.output.feed !== undefined && { zmq: this.output.feed.publishers.map(({ endpoint }) => endpoint) }),
       ...(encryption?.role === 'server' && { publicKey: encryption.publicKey }),
     });
   }
@@ -213,7 +192,7 @@ class FeedListener implements RunningListen {
     await this.output.close();
     await this.#statusServer?.close();
     const totals = this.listening.sources.totals();
-    const { sinks, feed } = this.output;
+    const { sinks } = this.output;
     this.#log.write(
       'info',
       'stopped',
@@ -229,9 +208,7 @@ class FeedListener implements RunningListen {
         optionsRecords: totals.optionsRecords,
         linesWritten: sinks.reduce((sum, sink) => sum + sink.linesWritten, 0),
         linesDropped: sinks.reduce((sum, sink) => sum + sink.linesDropped, 0),
-        ...(feed !== undefined && { zmq: feed.publishers.map(publisherStatus) }),
-        ...(this.output.exportSink !== undefined && { export: exportStatus(this.output.exportSink) }),
-        ...(this.output.pointsOutcome !== undefined && { influxdb: this.output.pointsOutcome }),
+        ...senderOutcome(this.output),
       },
     );
   }
@@ -289,12 +266,6 @@ class FeedListener implements RunningListen {
       collectionPort: 0,
       exporters: [],
     };
-  }
-
-  #onFeedEvent(event: ZmqEvent): void {
-    const { kind, endpoint } = event;
-    const level = kind === 'subscriber_present' ? 'info' : kind === 'handshake_refused' ? 'error' : 'warning';
-    this.#log.write(level, `zmq_${kind}`, `${endpoint}: ${kind.replaceAll('_', ' ')}`, { ...event });
   }
 
   #outputOptions(): OutputOptions {

@@ -11,16 +11,11 @@ import {
 } from '../metrics/prometheus.ts';
 import { jsonBody, type StatusPage } from '../metrics/status.ts';
 import { domainOptions } from '../normalize/flow-reader.ts';
-import type { ExportSink } from '../sink/export.ts';
 import type { NdjsonSink } from '../sink/ndjson.ts';
-import type { ZmqSink } from '../sink/zmq.ts';
-import type { ZmqPublisher } from '../sink/zmq-publisher.ts';
 import type { Decoding } from './decoding.ts';
-import { exportMetrics, exportStatus } from './export-status.ts';
 import type { ExporterTotals } from './exporter-totals.ts';
 import type { ListenerStatus } from './listener.ts';
-import type { Points } from './points.ts';
-import { pointsMetrics, pointsStatus } from './points-status.ts';
+import { type Senders, senderMetrics, senderStatus, sinkMetrics, sinkStatus } from './sender-status.ts';
 
 /** The collector as the pages see it. */
 export interface CollectorView {
@@ -28,12 +23,7 @@ export interface CollectorView {
   readonly startedMs: number;
   readonly decoding: Decoding;
   readonly totals: ExporterTotals;
-  readonly output: {
-    readonly sinks: readonly NdjsonSink[];
-    readonly feed?: ZmqSink | undefined;
-    readonly exportSink?: ExportSink | undefined;
-    readonly points?: Points | undefined;
-  };
+  readonly output: Senders & { readonly sinks: readonly NdjsonSink[] };
   readonly internalErrors: number;
   listenerStatus(): readonly ListenerStatus[];
 }
@@ -95,49 +85,6 @@ export function limitOf(query: URLSearchParams): number {
   return Number.isInteger(limit) && limit >= 0 ? Math.min(limit, MAX_LIMIT) : DEFAULT_LIMIT;
 }
 
-function sinkStatus(sink: NdjsonSink) {
-  return {
-    sink: sink.path === '-' ? 'standard output' : sink.path,
-    linesOffered: sink.linesOffered,
-    linesWritten: sink.linesWritten,
-    linesDropped: sink.linesDropped,
-    linesQueued: sink.linesQueued,
-    octetsQueued: sink.octetsQueued,
-    writeErrors: sink.writeErrors,
-  };
-}
-
-/** What a ZeroMQ endpoint came to. */
-export function publisherStatus(publisher: ZmqPublisher) {
-  const { messages, flows } = publisher.queued;
-  return {
-    endpoint: publisher.endpoint,
-    hasSubscriber: publisher.hasSubscriber,
-    messagesOffered: publisher.offered.messages,
-    messagesSent: publisher.sent.messages,
-    messagesQueued: messages,
-    flowsOffered: publisher.offered.flows,
-    flowsSent: publisher.sent.flows,
-    flowsQueued: flows,
-    octetsSent: publisher.octetsSent,
-    octetsQueued: publisher.octetsQueued,
-    dropped: publisher.dropped,
-    handshakesRefused: publisher.handshakesRefused,
-  };
-}
-
-/** A feed as `/health` shows it. */
-export function feedStatusOf({ flows, publishers }: ZmqSink) {
-  return {
-    ...(flows !== undefined && {
-      flowsMade: flows.flows,
-      flowsLeftOut: flows.leftOut,
-      flowsClamped: flows.flowsClamped,
-    }),
-    endpoints: publishers.map(publisherStatus),
-  };
-}
-
 function healthOf(collector: CollectorView): unknown {
   const { decoding } = collector;
   return {
@@ -146,9 +93,7 @@ function healthOf(collector: CollectorView): unknown {
     uptimeSeconds: Math.floor((Date.now() - collector.startedMs) / 1000),
     listeners: collector.listenerStatus(),
     sinks: collector.output.sinks.map(sinkStatus),
-    ...(collector.output.feed !== undefined && { zmq: feedStatusOf(collector.output.feed) }),
-    ...(collector.output.exportSink !== undefined && { export: exportStatus(collector.output.exportSink) }),
-    ...(collector.output.points !== undefined && { influxdb: pointsStatus(collector.output.points) }),
+    ...senderStatus(collector.output),
     sessions: decoding.sessions.heard().length,
     sessionsEvicted: decoding.sessions.sessionsEvicted,
     templateCollisions: decoding.sessions.templateCollisions,
@@ -254,9 +199,7 @@ export function metricsOf(collector: CollectorView): Metric[] {
     samples: faults,
   });
   metrics.push(...listenerMetrics(collector.listenerStatus()), ...sinkMetrics(collector.output.sinks));
-  if (collector.output.feed !== undefined) metrics.push(...feedMetrics(collector.output.feed));
-  if (collector.output.exportSink !== undefined) metrics.push(...exportMetrics(collector.output.exportSink));
-  if (collector.output.points !== undefined) metrics.push(...pointsMetrics(collector.output.points));
+  metrics.push(...senderMetrics(collector.output));
   const pending = decoding.pendingStatus();
   const { cpuUsage, memoryUsage } = process;
   const cpu = cpuUsage();
@@ -340,129 +283,4 @@ function listenerMetrics(listeners: readonly ListenerStatus[]): Metric[] {
   ];
 }
 
-function sinkMetrics(sinks: readonly NdjsonSink[]): Metric[] {
-  const sum = (value: (sink: NdjsonSink) => number): number => sinks.reduce((total, sink) => total + value(sink), 0);
-  return [
-    plainMetric(
-      'flowrelay_sink_lines_offered_total',
-      'counter',
-      'Lines made for all sinks.',
-      sum((sink) => sink.linesOffered),
-    ),
-    plainMetric(
-      'flowrelay_sink_lines_written_total',
-      'counter',
-      'Lines the sinks took.',
-      sum((sink) => sink.linesWritten),
-    ),
-    plainMetric(
-      'flowrelay_sink_lines_dropped_total',
-      'counter',
-      'Lines dropped because a sink was too slow or gone.',
-      sum((sink) => sink.linesDropped),
-    ),
-    plainMetric(
-      'flowrelay_sink_lines_queued',
-      'gauge',
-      'Lines waiting to be written.',
-      sum((sink) => sink.linesQueued),
-    ),
-    plainMetric(
-      'flowrelay_sink_queue_bytes',
-      'gauge',
-      'Octets of lines waiting to be written.',
-      sum((sink) => sink.octetsQueued),
-    ),
-    plainMetric(
-      'flowrelay_sink_write_errors_total',
-      'counter',
-      'Writes that failed.',
-      sum((sink) => sink.writeErrors),
-    ),
-  ];
-}
 
-/** A feed's counters. */
-export function feedMetrics({ flows, publishers }: ZmqSink): Metric[] {
-  const samplesOf = (value: (publisher: ZmqPublisher) => number): MetricSample[] =>
-    publishers.map((publisher) => ({ labels: { endpoint: publisher.endpoint }, value: value(publisher) }));
-  const dropsOf = (value: 'messages' | 'flows'): MetricSample[] =>
-    publishers.flatMap(({ endpoint, dropped }) =>
-      Object.entries(dropped).map(([reason, tally]) => ({ labels: { endpoint, reason }, value: tally[value] })),
-    );
-  const leftOut = Object.entries(flows?.leftOut ?? {}).map(([reason, value]) => ({ labels: { reason }, value }));
-  return [
-    {
-      name: 'flowrelay_zmq_subscriber_present',
-      kind: 'gauge',
-      help: 'Whether somebody takes flows at this ZeroMQ endpoint.',
-      samples: samplesOf(({ hasSubscriber }) => (hasSubscriber ? 1 : 0)),
-    },
-    {
-      name: 'flowrelay_zmq_messages_offered_total',
-      kind: 'counter',
-      help: 'Messages made for the endpoint.',
-      samples: samplesOf(({ offered }) => offered.messages),
-    },
-    {
-      name: 'flowrelay_zmq_messages_sent_total',
-      kind: 'counter',
-      help: 'Messages ZeroMQ took.',
-      samples: samplesOf(({ sent }) => sent.messages),
-    },
-    {
-      name: 'flowrelay_zmq_messages_dropped_total',
-      kind: 'counter',
-      help: 'Messages that did not go out, by reason.',
-      samples: dropsOf('messages'),
-    },
-    {
-      name: 'flowrelay_zmq_messages_queued',
-      kind: 'gauge',
-      help: 'Messages waiting for ZeroMQ to take them.',
-      samples: samplesOf(({ queued }) => queued.messages),
-    },
-    {
-      name: 'flowrelay_zmq_flows_offered_total',
-      kind: 'counter',
-      help: 'Flows, or lines, in messages made for the endpoint.',
-      samples: samplesOf(({ offered }) => offered.flows),
-    },
-    {
-      name: 'flowrelay_zmq_flows_sent_total',
-      kind: 'counter',
-      help: 'Flows, or lines, in messages ZeroMQ took.',
-      samples: samplesOf(({ sent }) => sent.flows),
-    },
-    {
-      name: 'flowrelay_zmq_flows_dropped_total',
-      kind: 'counter',
-      help: 'Flows, or lines, in messages that did not go out, by reason.',
-      samples: dropsOf('flows'),
-    },
-    {
-      name: 'flowrelay_zmq_sent_bytes_total',
-      kind: 'counter',
-      help: 'Octets of messages ZeroMQ took.',
-      samples: samplesOf(({ octetsSent }) => octetsSent),
-    },
-    {
-      name: 'flowrelay_zmq_handshakes_refused_total',
-      kind: 'counter',
-      help: 'Connections that failed for their encryption or protocol.',
-      samples: samplesOf(({ handshakesRefused }) => handshakesRefused),
-    },
-    {
-      name: 'flowrelay_zmq_records_left_out_total',
-      kind: 'counter',
-      help: 'Records that are no flows to ntopng, by reason.',
-      samples: leftOut,
-    },
-    plainMetric(
-      'flowrelay_zmq_flows_clamped_total',
-      'counter',
-      'Flows whose octets or packets are more than may be split.',
-      flows?.flowsClamped ?? 0,
-    ),
-  ];
-}

@@ -1,6 +1,6 @@
 /**
  * Applications in the numbering of nDPI 4.2 ("Supported protocols", the list that `ndpiReader -h` prints); later versions
- * add numbers and leave these. Services that are told by a host name have theirs in `application-definitions/`.
+ * add numbers and leave these. Services that are told by a host name have theirs in `ie-definitions/applications/`.
  */
 
 /** Protocols that payload or ports tell, by a name of ours. */
