@@ -225,6 +225,7 @@ describe('a flow ends', () => {
     const lines = meter(frames).lines();
     expect(lines.map((line) => line['FLOW_END_REASON'])).toEqual([2, 2, 4]);
     expect(lines.reduce((sum, line) => sum + Number(line['IN_PKTS']), 0)).toBe(61);
+    for (const line of lines) expect(line['NUM_PKTS_UP_TO_128_BYTES']).toBe(line['IN_PKTS']);
     expect(lines[1]?.['FLOW_START_MILLISECONDS']).toBeGreaterThan(Number(lines[0]?.['FLOW_END_MILLISECONDS']));
   });
 

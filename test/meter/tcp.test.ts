@@ -93,14 +93,15 @@ describe('round-trip times', () => {
   });
 
   it.each([
-    ['of the second sending when timestamps say that it is acknowledged', 2000, 30 + (50 - 30) / 8],
-    ['of neither when they say that the first one is', 1000, 30],
-  ])('are taken %s', (_, echo, expected) => {
+    ['of the second sending when timestamps say that it is acknowledged', 2000, 2000, 30 + (50 - 30) / 8],
+    ['of neither when they say that the first one is', 2000, 1000, 30],
+    ['of neither when both have the same', 1000, 1000, 30],
+  ])('are taken %s', (_, value, echo, expected) => {
     const again = { sequence: 1000, acknowledgement: 5000, length: 10 };
     const line = follow([
       ...HANDSHAKE,
       [1000, 'client', { ...again, options: timestamps(1000, 1) }],
-      [2000, 'client', { ...again, options: timestamps(2000, 1) }],
+      [2000, 'client', { ...again, options: timestamps(value, 1) }],
       [2050, 'server', { sequence: 5000, acknowledgement: 1010, options: timestamps(7, echo) }],
     ]);
     expect(line['SERVER_RTT_MS']).toBe(expected);

@@ -1,0 +1,51 @@
+import { expect, it } from 'vitest';
+import { FlowCache } from '../../src/meter/flow-cache.ts';
+import { FlowKey } from '../../src/meter/flow-key.ts';
+import { PacketHeaders } from '../../src/packet/packet-headers.ts';
+import { parsePacket } from '../../src/packet/parse-packet.ts';
+import { udpFrame } from '../support/packets.ts';
+import { Random } from '../support/random.ts';
+
+const OPTIONS = { vlan: false, tunnel: false, mac: false, uniflow: false };
+
+/** The key of a datagram from this port. */
+function keyOf(port: number, seed: Uint32Array): FlowKey {
+  const octets = udpFrame({ fromPort: port });
+  const view = new DataView(octets.buffer);
+  const headers = new PacketHeaders();
+  parsePacket(view, 0, octets.length, 1, headers);
+  const key = new FlowKey(OPTIONS, seed);
+  key.read(view, headers, headers, headers.sourcePort, headers.destinationPort);
+  return key;
+}
+
+it('finds every flow it holds and no other, whatever was added and removed before', () => {
+  const seed = Date.now() % 2 ** 32;
+  const random = new Random(seed);
+  const words = Uint32Array.of(random.u32(), random.u32());
+  const cache = new FlowCache({ maxFlows: 60, idleTimeoutUs: 1e9, activeTimeoutUs: 1e9 }, { onFlowEnd: () => {} });
+  cache.advance(1e15);
+  const keys = Array.from({ length: 200 }, (_, i) => keyOf(1000 + i, words));
+  const held = new Map<number, number>();
+  for (let i = 0; i < 5000; i++) {
+    const number = random.below(keys.length);
+    const slot = held.get(number);
+    if (slot !== undefined) {
+      cache.end(slot, 4);
+      held.delete(number);
+    } else if (held.size < 60) {
+      held.set(number, cache.add(keys[number]!, 4, 17, 1e15));
+    }
+    for (let probe = 0; probe < 10; probe++) {
+      const looked = random.below(keys.length);
+      if (cache.find(keys[looked]!, 4) !== (held.get(looked) ?? -1)) throw new Error(`lost a flow, seed ${seed}`);
+    }
+    if (cache.flows !== held.size) throw new Error(`counts wrong, seed ${seed}`);
+  }
+  expect(cache.flowsMost).toBe(60);
+});
+
+it('hashes by a secret: other seeds, other places', () => {
+  const hashes = [1, 2, 3, 4].map((seed) => keyOf(1000, Uint32Array.of(seed, 0)).hash);
+  expect(new Set(hashes).size).toBe(4);
+});
