@@ -99,6 +99,8 @@ export class MeteringProcess implements FlowCacheHandler {
   private readonly isInner: boolean;
   private readonly isBiflow: boolean;
   private sampleCount = 0;
+  /** Time of the packet at hand: as an argument it would be boxed at every call. */
+  private readonly timeUs = new Float64Array(1);
 
   /** Records go to `output`, one at a time; `detector` sees payload. */
   constructor(options: MeteringOptions, output: RecordOutput, detector?: ApplicationDetector) {
@@ -107,7 +109,7 @@ export class MeteringProcess implements FlowCacheHandler {
     this.detector = detector;
     this.cache = new FlowCache(options, this);
     this.key = new FlowKey(options.key, options.seed);
-    this.tcp = options.tcpAnalysis ? new TcpAnalysis(options.maxFlows) : undefined;
+    this.tcp = options.tcpAnalysis ? new TcpAnalysis(options.maxFlows, this.timeUs) : undefined;
     this.fragments = new FragmentTable(options.seed[0]!);
     this.isInner = options.tunnels === 'inner';
     this.isBiflow = !options.key.uniflow;
@@ -137,6 +139,7 @@ export class MeteringProcess implements FlowCacheHandler {
     counters.packetsSeen++;
     // 0 stands for no time.
     const nowUs = Math.max(timeUs, 1);
+    this.timeUs[0] = nowUs;
     this.cache.advance(nowUs);
     if (options.samplingInterval > 1 && this.sampleCount++ % options.samplingInterval !== 0) {
       counters.packetsIgnored.not_sampled++;
@@ -154,9 +157,9 @@ export class MeteringProcess implements FlowCacheHandler {
     const length =
       ip.ipTotalLength !== 0 ? ip.ipTotalLength : Math.max(0, wireLength - (ip.networkAt - headers.linkAt));
     counters.octetsMetered += length;
-    const slot = this.slotOf(view, ip, headers, nowUs, interfaceNumber);
-    const direction = this.count(slot, ip, length, nowUs);
-    if (ip.protocol === TCP && ip.transportAt >= 0) this.addTcp(slot, direction, view, ip, nowUs);
+    const slot = this.slotOf(view, ip, headers, interfaceNumber);
+    const direction = this.count(slot, ip, length);
+    if (ip.protocol === TCP && ip.transportAt >= 0) this.addTcp(slot, direction, view, ip);
     const { detector } = this;
     if (detector !== undefined && ip.payloadAt >= 0 && !isLaterFragment(ip) && detector.wants(slot)) {
       this.detect(detector, slot, direction, octets, view, ip);
@@ -201,27 +204,22 @@ export class MeteringProcess implements FlowCacheHandler {
   }
 
   /** Slot of the packet's flow, which is made where there is none, or none any more. */
-  private slotOf(
-    view: DataView,
-    ip: PacketHeaders,
-    frame: PacketHeaders,
-    timeUs: number,
-    interfaceNumber: number,
-  ): number {
+  private slotOf(view: DataView, ip: PacketHeaders, frame: PacketHeaders, interfaceNumber: number): number {
     const { cache, key } = this;
-    this.readKey(view, ip, frame, timeUs);
+    const timeUs = this.timeUs[0]!;
+    this.readKey(view, ip, frame);
     const slot = cache.find(key, ip.ipVersion);
-    if (slot < 0) return this.begin(view, ip, frame, timeUs, interfaceNumber);
+    if (slot < 0) return this.begin(view, ip, frame, interfaceNumber);
     const at = slot * (ROW_WORDS / 2);
     const { doubles } = cache;
     const lastUs = Math.max(doubles[at + LAST_US / 2]!, doubles[at + LAST_US / 2 + 1]!);
     if (timeUs - lastUs >= this.options.idleTimeoutUs) {
       cache.end(slot, END_IDLE);
-      return this.begin(view, ip, frame, timeUs, interfaceNumber);
+      return this.begin(view, ip, frame, interfaceNumber);
     }
     if (ip.protocol === TCP && (ip.tcpFlags & (SYN | RST)) === SYN && this.isOtherConnection(slot, ip)) {
       cache.end(slot, END_OF_FLOW);
-      return this.begin(view, ip, frame, timeUs, interfaceNumber);
+      return this.begin(view, ip, frame, interfaceNumber);
     }
     const forwardUs = doubles[at + FIRST_US / 2]!;
     const reverseUs = doubles[at + FIRST_US / 2 + 1]!;
@@ -234,7 +232,7 @@ export class MeteringProcess implements FlowCacheHandler {
     return slot;
   }
 
-  private readKey(view: DataView, ip: PacketHeaders, frame: PacketHeaders, timeUs: number): void {
+  private readKey(view: DataView, ip: PacketHeaders, frame: PacketHeaders): void {
     let { sourcePort, destinationPort } = ip;
     if (ip.protocol === ICMP || ip.protocol === ICMPV6) {
       sourcePort = ip.transportAt < 0 ? 0 : icmpKeyOf(ip.protocol, ip.icmpType, ip.icmpCode);
@@ -242,8 +240,8 @@ export class MeteringProcess implements FlowCacheHandler {
     }
     if (ip.isFragment) {
       if (!isLaterFragment(ip)) {
-        this.fragments.add(view, ip, sourcePort, destinationPort, timeUs);
-      } else if (this.fragments.find(view, ip, timeUs)) {
+        this.fragments.add(view, ip, sourcePort, destinationPort, this.timeUs[0]!);
+      } else if (this.fragments.find(view, ip, this.timeUs[0]!)) {
         this.counters.fragmentsMatched++;
         sourcePort = this.fragments.ports >>> 16;
         destinationPort = this.fragments.ports & 0xffff;
@@ -264,15 +262,9 @@ export class MeteringProcess implements FlowCacheHandler {
   }
 
   /** Makes the flow of a packet: what its first packet alone says. */
-  private begin(
-    view: DataView,
-    ip: PacketHeaders,
-    frame: PacketHeaders,
-    timeUs: number,
-    interfaceNumber: number,
-  ): number {
+  private begin(view: DataView, ip: PacketHeaders, frame: PacketHeaders, interfaceNumber: number): number {
     const { cache, key, isInner } = this;
-    const slot = cache.add(key, ip.ipVersion, ip.protocol, timeUs);
+    const slot = cache.add(key, ip.ipVersion, ip.protocol, this.timeUs[0]!);
     const row = slot * ROW_WORDS;
     const { words } = cache;
     let state = words[row + STATE]!;
@@ -332,7 +324,8 @@ export class MeteringProcess implements FlowCacheHandler {
   }
 
   /** Counts a packet to its flow and gives its direction. */
-  private count(slot: number, ip: PacketHeaders, length: number, timeUs: number): 0 | 1 {
+  private count(slot: number, ip: PacketHeaders, length: number): 0 | 1 {
+    const timeUs = this.timeUs[0]!;
     const { words, doubles } = this.cache;
     const row = slot * ROW_WORDS;
     const isSecond = (words[row + STATE]! & STATE_CLIENT_IS_SECOND) !== 0;
@@ -365,18 +358,18 @@ export class MeteringProcess implements FlowCacheHandler {
     return direction;
   }
 
-  private addTcp(slot: number, direction: 0 | 1, view: DataView, ip: PacketHeaders, timeUs: number): void {
+  private addTcp(slot: number, direction: 0 | 1, view: DataView, ip: PacketHeaders): void {
     const { cache, tcp } = this;
     const { words } = cache;
     const row = slot * ROW_WORDS;
     const { tcpFlags } = ip;
     words[row + TCP_FLAGS]! |= tcpFlags << (16 * direction);
-    if (tcp !== undefined && !ip.isFragment && ip.tcpDataOffset >= 20) tcp.add(slot, direction, view, ip, timeUs);
+    if (tcp !== undefined && !ip.isFragment && ip.tcpDataOffset >= 20) tcp.add(slot, direction, view, ip);
     if ((tcpFlags & (FIN | RST)) === 0) return;
     const state = words[row + STATE]! | ((tcpFlags & FIN) !== 0 ? STATE_FIN << direction : 0);
     words[row + STATE] = state;
     const isOver = (tcpFlags & RST) !== 0 || (state & BOTH_FINS) === BOTH_FINS || !this.isBiflow;
-    if (isOver && (state & STATE_ENDED) === 0) cache.endSoon(slot, timeUs);
+    if (isOver && (state & STATE_ENDED) === 0) cache.endSoon(slot, this.timeUs[0]!);
   }
 
   private detect(

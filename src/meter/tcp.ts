@@ -63,9 +63,14 @@ export class TcpAnalysis {
   /** The same memory as doubles. */
   readonly doubles: Float64Array;
   private readonly options = new TcpOptions();
+  private readonly timeUs: Float64Array;
 
-  /** Takes address space for the connections of `maxFlows` slots. */
-  constructor(maxFlows: number) {
+  /**
+   * Takes address space for the connections of `maxFlows` slots. The time of a segment stands in `timeUs[0]`, in microseconds since
+   * 1970: as an argument it would be boxed at every call.
+   */
+  constructor(maxFlows: number, timeUs: Float64Array) {
+    this.timeUs = timeUs;
     const memory = new ArrayBuffer(maxFlows * TCP_ROW_WORDS * 4);
     this.words = new Uint32Array(memory);
     this.doubles = new Float64Array(memory);
@@ -98,7 +103,8 @@ export class TcpAnalysis {
   }
 
   /** Takes a segment that is no fragment and whose header was captured. */
-  add(slot: number, direction: 0 | 1, view: DataView, headers: PacketHeaders, timeUs: number): void {
+  add(slot: number, direction: 0 | 1, view: DataView, headers: PacketHeaders): void {
+    const timeUs = this.timeUs[0]!;
     const { words, doubles, options } = this;
     const row = slot * TCP_ROW_WORDS;
     const own = row + direction * DIRECTION_WORDS;
@@ -119,7 +125,7 @@ export class TcpAnalysis {
 
     if ((flags & RST) !== 0) words[own + RESETS]!++;
     if (window === 0 && isPlain) words[own + ZERO_WINDOWS]!++;
-    if ((flags & SYN) !== 0) this.noteSyn(row, own, flags, headers.tcpSequence, timeUs);
+    if ((flags & SYN) !== 0) this.noteSyn(row, own, flags, headers.tcpSequence);
     else if ((flags & RST) === 0) noteWindow(words, own, window);
 
     const isProbe = isKnown && length === 1 && sequence === nextSequence && isZeroWindow(words, other);
@@ -133,7 +139,7 @@ export class TcpAnalysis {
       if (ahead > 0 && (flags & RST) === 0) words[own + LOST]!++;
       const isAcknowledged = length > 0 && this.isAcknowledged(other, (sequence + length) | 0);
       isAgain = isAcknowledged || (ahead < 0 && hasContent);
-      if (isAgain && !isAcknowledged && this.isOvertaken(row, own, other, sequence, end, nextSequence, timeUs)) {
+      if (isAgain && !isAcknowledged && this.isOvertaken(row, own, other, sequence, end, nextSequence)) {
         words[own + OUT_OF_ORDER]!++;
       } else if (isAgain) {
         words[own + RETRANSMITTED_PACKETS]!++;
@@ -141,18 +147,17 @@ export class TcpAnalysis {
       }
     }
 
-    if (isAgain) this.timeAgain(own, sequence, end, timeUs);
-    else if (hasContent && !isKeepAlive && !isProbe && (flags & RST) === 0) this.time(own, end, timeUs);
+    if (isAgain) this.timeAgain(own, sequence, end);
+    else if (hasContent && !isKeepAlive && !isProbe && (flags & RST) === 0) this.time(own, end);
 
     if (!isProbe && (!isKnown || ((end - nextSequence) | 0) > 0)) {
       words[own + NEXT_SEQUENCE] = end;
       doubles[(own + NEXT_SEQUENCE_US) >> 1] = timeUs;
     }
     words[own + MARKS]! |= KNOWN_SEQUENCE;
-    if ((flags & ACK) !== 0)
-      this.acknowledge(row, own, other, flags, length, sequence, acknowledgement, window, timeUs);
+    if ((flags & ACK) !== 0) this.acknowledge(row, own, other, flags, length, sequence, acknowledgement, window);
     words[own + WINDOW] = window;
-    if (length > 0 && !isKeepAlive) this.noteApplication(row, direction, isAgain, timeUs);
+    if (length > 0 && !isKeepAlive) this.noteApplication(row, direction, isAgain);
   }
 
   /** Whether the receiver, direction `other`, has all octets before `end`. */
@@ -169,8 +174,8 @@ export class TcpAnalysis {
     sequence: number,
     end: number,
     nextSequence: number,
-    timeUs: number,
   ): boolean {
+    const timeUs = this.timeUs[0]!;
     const { words, doubles } = this;
     // The receiver asks for it.
     const isAskedFor =
@@ -186,7 +191,8 @@ export class TcpAnalysis {
   }
 
   /** Notes a SYN or SYN-ACK: its options, and the time. */
-  private noteSyn(row: number, own: number, flags: number, sequence: number, timeUs: number): void {
+  private noteSyn(row: number, own: number, flags: number, sequence: number): void {
+    const timeUs = this.timeUs[0]!;
     const { words, doubles, options } = this;
     words[own + SYN_OPTIONS] = options.maximumSegmentSize | (Math.max(options.windowScale, 0) << 16);
     words[own + SYN_SEQUENCE] = sequence;
@@ -211,8 +217,8 @@ export class TcpAnalysis {
     sequence: number,
     acknowledgement: number,
     window: number,
-    timeUs: number,
   ): void {
+    const timeUs = this.timeUs[0]!;
     const { words, doubles, options } = this;
     const marks = words[own + MARKS]!;
     const isSame =
@@ -247,7 +253,8 @@ export class TcpAnalysis {
   }
 
   /** Awaits the acknowledgement of a segment, unless another's is awaited. */
-  private time(own: number, end: number, timeUs: number): void {
+  private time(own: number, end: number): void {
+    const timeUs = this.timeUs[0]!;
     const { words, doubles, options } = this;
     if (doubles[(own + TIMED_US) >> 1]! > 0) return;
     doubles[(own + TIMED_US) >> 1] = timeUs;
@@ -258,7 +265,7 @@ export class TcpAnalysis {
   }
 
   /** A segment came again: nobody knows which sending an acknowledgement answers (Karn's rule), unless timestamps tell. */
-  private timeAgain(own: number, sequence: number, end: number, timeUs: number): void {
+  private timeAgain(own: number, sequence: number, end: number): void {
     const { words, doubles, options } = this;
     const timedUs = doubles[(own + TIMED_US) >> 1]!;
     if (timedUs === 0 || ((sequence - (words[own + TIMED_SEQUENCE]! | 0)) | 0) >= 0) return;
@@ -267,7 +274,7 @@ export class TcpAnalysis {
       options.hasTimestamps &&
       (words[own + MARKS]! & KNOWN_TIMESTAMP) !== 0 &&
       options.timestamp !== words[own + TIMED_TIMESTAMP]!;
-    if (isTold) this.time(own, end, timeUs);
+    if (isTold) this.time(own, end);
   }
 
   /** RFC 6298 section 2, with its alpha of 1/8 and beta of 1/4. */
@@ -287,7 +294,8 @@ export class TcpAnalysis {
   }
 
   /** Payload: the client's is a request until the server answers it. */
-  private noteApplication(row: number, direction: 0 | 1, isAgain: boolean, timeUs: number): void {
+  private noteApplication(row: number, direction: 0 | 1, isAgain: boolean): void {
+    const timeUs = this.timeUs[0]!;
     const { words, doubles } = this;
     if ((words[row + MARKS]! & KNOWN_ANSWER) !== 0) return;
     const at = (row + REQUEST_US) >> 1;
