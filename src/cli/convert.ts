@@ -1,5 +1,6 @@
 import type { Configuration } from '../config/configuration.ts';
 import { type ConvertSummary, convert } from '../pipeline/convert.ts';
+import { senderSummaryWords } from '../pipeline/sender-summary.ts';
 import { fileProgress } from './file-progress.ts';
 import { sayLine } from './plain-line.ts';
 import { stopOnSignals } from './signals.ts';
@@ -32,23 +33,7 @@ function summaryLine(summary: ConvertSummary): string {
     `${counters.countersRecords} counters records`,
     `${summary.linesWritten} lines`,
   ];
-  const { feed, exported } = summary;
-  if (feed !== undefined) {
-    parts.push(`${feed.flowsSent} flows sent in ${feed.messagesSent} messages`);
-    for (const [reason, flows] of feed.flowsDropped) parts.push(`${flows} flows not sent: ${reason}`);
-  }
-  if (exported !== undefined) {
-    parts.push(`${exported.flowsSent} flows exported in ${exported.messagesSent} messages`);
-    for (const [reason, records] of exported.leftOut) parts.push(`${records} records not exported: ${reason}`);
-    for (const [reason, flows] of exported.flowsDropped) parts.push(`${flows} flows not exported: ${reason}`);
-    for (const [what, count] of exported.changed) parts.push(`${count} ${what}`);
-  }
-  const { points } = summary;
-  if (points !== undefined) {
-    parts.push(`${points.written} points`);
-    if (points.unconfirmed > 0) parts.push(`${points.unconfirmed} points not confirmed`);
-    if (points.lost > 0) parts.push(`${points.lost} points refused or given up`);
-  }
+  parts.push(...senderSummaryWords(summary.senders));
   if (summary.messagesOther > 0) parts.push(`${summary.messagesOther} datagrams that are no flow export`);
   if (summary.filesWithProblems > 0) parts.push(`${summary.filesWithProblems} files with problems`);
   if (summary.setsWaiting > 0) parts.push(`${summary.setsWaiting} sets whose Template never came`);

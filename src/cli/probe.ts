@@ -3,6 +3,7 @@ import { ConfigurationError } from '../config/load-configuration.ts';
 import { Log } from '../pipeline/log.ts';
 import { type ProbeSummary, probeFiles } from '../pipeline/probe-files.ts';
 import { startProbe } from '../pipeline/probe-live.ts';
+import { senderSummaryWords } from '../pipeline/sender-summary.ts';
 import { fileProgress } from './file-progress.ts';
 import { configurationOf } from './options.ts';
 import { sayLine } from './plain-line.ts';
@@ -30,13 +31,14 @@ async function readFiles(configuration: Configuration, isVerbose: boolean): Prom
   return summary.isComplete ? 0 : 1;
 }
 
-function summaryLine({ files, filesWithProblems, counters, flows, linesWritten }: ProbeSummary): string {
+function summaryLine({ files, filesWithProblems, counters, flows, linesWritten, senders }: ProbeSummary): string {
   const parts = [
     `${files} files`,
     `${counters.packetsSeen} packets`,
     `${counters.packetsMetered} metered`,
     `${flows} flows`,
     `${linesWritten} lines`,
+    ...senderSummaryWords(senders),
   ];
   for (const [reason, count] of Object.entries(counters.packetsIgnored)) {
     if (count > 0) parts.push(`${count} packets ignored: ${reason}`);

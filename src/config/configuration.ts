@@ -176,6 +176,8 @@ export interface Configuration {
   readonly sample: number;
   /** Whether TCP connections are followed. */
   readonly tcpAnalysis: boolean;
+  /** Whether payload is looked at for the application. */
+  readonly applicationDetection: boolean;
   /** How much is logged. */
   readonly logLevel: LogLevel;
 }
@@ -970,6 +972,13 @@ export const OPTIONS = {
     placeholder: 'N',
     default: 1,
     description: 'Meter one packet in N',
+    commands: PROBE,
+    isReloadable: false,
+  },
+  'application-detection': {
+    type: 'boolean',
+    default: true,
+    description: 'Find the application of a flow in its payload (--no-application-detection)',
     commands: PROBE,
     isReloadable: false,
   },

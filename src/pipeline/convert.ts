@@ -7,14 +7,12 @@ import { DatagramExtractor } from '../input/datagram-extractor.ts';
 import { type IpfixFileOutcome, IpfixFileReader } from '../input/ipfix-file.ts';
 import { type OctetSource, OctetSourceError, openOctetSource } from '../input/octet-source.ts';
 import { DECODE_FAULTS, type DecodeCounters } from '../metrics/decode-counters.ts';
-import { ZMQ_DROP_REASONS, type ZmqPublisher } from '../sink/zmq-publisher.ts';
 import { Decoding } from './decoding.ts';
 import { decodingOptionsOf } from './decoding-options.ts';
-import { type ExportSummary, exportSummary } from './export-status.ts';
 import { ExporterTotals } from './exporter-totals.ts';
 import { feedStatus } from './feed-status.ts';
 import { Output } from './output.ts';
-import type { PointsOutcome } from './points.ts';
+import { type SenderSummary, senderSummary } from './sender-summary.ts';
 import { openFileSenders } from './senders.ts';
 
 /** Who follows a conversion. */
@@ -43,19 +41,8 @@ export interface ConvertSummary {
   /** Data Sets whose Template never came. */
   readonly setsWaiting: number;
   readonly linesWritten: number;
-  /** What became of flows sent by ZeroMQ, summed over its endpoints; undefined without any. */
-  readonly feed:
-    | {
-        readonly flowsSent: number;
-        readonly messagesSent: number;
-        /** By reason, those above 0. */
-        readonly flowsDropped: ReadonlyMap<string, number>;
-      }
-    | undefined;
-  /** What became of flows exported; undefined without an export. */
-  readonly exported: ExportSummary | undefined;
-  /** What became of points for InfluxDB; undefined without any. */
-  readonly points: (PointsOutcome & { /** Points handed over. */ readonly written: number }) | undefined;
+  /** What became of flows that went elsewhere. */
+  readonly senders: SenderSummary;
   /** True when nobody wanted the lines any more, or the user stopped it. */
   readonly isStopped: boolean;
   /** Whether all was read and written. */
@@ -171,11 +158,8 @@ class Conversion {
     this.#totals.update(this.#decoding.sessions);
     this.#output.points?.tellLosses(this.#totals);
     await this.#output.close();
-    const { failure, isReaderGone, feed, exportSink, points, pointsOutcome } = this.#output;
-    const exported = exportSink && exportSummary(exportSink);
-    const flowsUndelivered = sumOf(feed?.publishers ?? [], ({ dropped }) =>
-      Object.values(dropped).reduce((sum, { flows }) => sum + flows, 0),
-    );
+    const { failure, isReaderGone } = this.#output;
+    const senders = senderSummary(this.#output);
     if (failure !== undefined) this.#observer.onProblem(failure.message);
     const counters = this.#decoding.sessions.totals();
     const faults = new Map<string, number>();
@@ -195,22 +179,14 @@ class Conversion {
       counters,
       faults,
       setsWaiting: this.#decoding.pendingStatus().sets,
-      feed: feed && {
-        flowsSent: sumOf(feed.publishers, ({ sent }) => sent.flows),
-        messagesSent: sumOf(feed.publishers, ({ sent }) => sent.messages),
-        flowsDropped: dropsByReason(feed.publishers),
-      },
-      exported,
-      points: points && pointsOutcome && { written: points.sink.pointsWritten, ...pointsOutcome },
+      senders,
       linesWritten: this.#output.sinks.reduce((sum, sink) => sum + sink.linesWritten, 0),
       isStopped,
       isComplete:
         this.#filesWithProblems === 0 &&
         failure === undefined &&
         this.#decoding.internalErrors === 0 &&
-        flowsUndelivered === 0 &&
-        (exported === undefined || exported.flowsDropped.size === 0) &&
-        (pointsOutcome === undefined || pointsOutcome.unconfirmed + pointsOutcome.lost === 0),
+        senders.isComplete,
     };
   }
 
@@ -298,15 +274,4 @@ class Conversion {
     this.#filesWithProblems++;
     this.#observer.onProblem(text);
   }
-}
-
-function sumOf(publishers: readonly ZmqPublisher[], value: (publisher: ZmqPublisher) => number): number {
-  return publishers.reduce((sum, publisher) => sum + value(publisher), 0);
-}
-
-function dropsByReason(publishers: readonly ZmqPublisher[]): ReadonlyMap<string, number> {
-  const sums = ZMQ_DROP_REASONS.map(
-    (reason) => [reason, sumOf(publishers, ({ dropped }) => dropped[reason].flows)] as const,
-  );
-  return new Map(sums.filter(([, flows]) => flows > 0));
 }

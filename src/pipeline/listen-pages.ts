@@ -3,12 +3,10 @@
 import { LISTEN_FAULTS, type ListenCounters } from '../metrics/listen-counters.ts';
 import { formatPrometheus, type Metric, PROMETHEUS_CONTENT_TYPE } from '../metrics/prometheus.ts';
 import { jsonBody, type StatusPage } from '../metrics/status.ts';
-import { exportMetrics, exportStatus } from './export-status.ts';
 import type { ListenSource } from './listen-sources.ts';
 import type { Listening } from './listening.ts';
 import type { Output } from './output.ts';
-import { pointsMetrics, pointsStatus } from './points-status.ts';
-import { feedMetrics, feedStatusOf } from './status-pages.ts';
+import { senderMetrics, senderStatus, sinkMetrics, sinkStatus } from './sender-status.ts';
 
 /** A subscription as the pages show it. */
 export interface SubscriptionStatus {
@@ -83,20 +81,7 @@ function metricsOf({ listening, output }: ListenView): Metric[] {
       })),
     ),
   });
-  for (const [name, help, property] of [
-    ['flowrelay_lines_written_total', 'Lines written.', 'linesWritten'],
-    ['flowrelay_lines_dropped_total', 'Lines dropped because a reader was too slow.', 'linesDropped'],
-  ] as const) {
-    metrics.push({
-      name,
-      help,
-      kind: 'counter',
-      samples: output.sinks.map((sink) => ({ labels: { sink: sink.path }, value: sink[property] })),
-    });
-  }
-  if (output.feed !== undefined) metrics.push(...feedMetrics(output.feed));
-  if (output.exportSink !== undefined) metrics.push(...exportMetrics(output.exportSink));
-  if (output.points !== undefined) metrics.push(...pointsMetrics(output.points));
+  metrics.push(...sinkMetrics(output.sinks), ...senderMetrics(output));
   return metrics;
 }
 
@@ -109,16 +94,8 @@ function healthOf(view: ListenView): unknown {
     subscriptions: view.subscriptions(),
     sources: listening.sources.list().length,
     totals: listening.sources.totals(),
-    sinks: output.sinks.map(({ path, linesOffered, linesWritten, linesDropped, linesQueued }) => ({
-      sink: path === '-' ? 'standard output' : path,
-      linesOffered,
-      linesWritten,
-      linesDropped,
-      linesQueued,
-    })),
-    ...(output.feed !== undefined && { zmq: feedStatusOf(output.feed) }),
-    ...(output.exportSink !== undefined && { export: exportStatus(output.exportSink) }),
-    ...(output.points !== undefined && { influxdb: pointsStatus(output.points) }),
+    sinks: output.sinks.map(sinkStatus),
+    ...senderStatus(output),
     internalErrors: listening.internalErrors,
   };
 }

@@ -2,21 +2,30 @@ import { randomFillSync } from 'node:crypto';
 import type { Configuration } from '../config/configuration.ts';
 import type { RecordOutput } from '../flow/record-output.ts';
 import type { CapturedPacket } from '../input/capture-file.ts';
-import type { ApplicationDetector } from '../meter/application-detector.ts';
+import { PayloadDetector } from '../meter/application/payload-detector.ts';
+import { loadBuiltInServices } from '../meter/application-services.ts';
 import type { MeteredInterface } from '../meter/flow-record.ts';
 import { MeteringProcess } from '../meter/metering-process.ts';
 
 const US_PER_SECOND = 1_000_000;
+
+/** What meters, and what finds applications where that is asked for. */
+export interface Metering {
+  readonly meter: MeteringProcess;
+  readonly detector: PayloadDetector | undefined;
+}
 
 /** The metering process a configuration asks for. */
 export function meteringOf(
   configuration: Configuration,
   output: RecordOutput,
   interfaces: readonly MeteredInterface[],
-  detector?: ApplicationDetector,
-): MeteringProcess {
+): Metering {
   const { flowKey, uniflow, tunnels, sample, tcpAnalysis, maxFlows, idleTimeout, activeTimeout } = configuration;
-  return new MeteringProcess(
+  const detector = configuration.applicationDetection
+    ? new PayloadDetector(maxFlows, { services: loadBuiltInServices() })
+    : undefined;
+  const meter = new MeteringProcess(
     {
       maxFlows,
       idleTimeoutUs: idleTimeout * US_PER_SECOND,
@@ -36,6 +45,7 @@ export function meteringOf(
     output,
     detector,
   );
+  return { meter, detector };
 }
 
 /** Hands captured packets to a metering process. */

@@ -4,12 +4,13 @@ import type { Configuration } from '../config/configuration.ts';
 import { type CaptureOutcome, CaptureReader, formatOf } from '../input/capture-file.ts';
 import { openFilteredSource } from '../input/filtered-source.ts';
 import { type OctetSource, OctetSourceError, openOctetSource } from '../input/octet-source.ts';
-import type { ApplicationDetector } from '../meter/application-detector.ts';
 import type { MeteringProcess } from '../meter/metering-process.ts';
 import type { MeterCounters } from '../metrics/meter-counters.ts';
 import type { ConvertObserver } from './convert.ts';
 import { meteringOf, PacketFeed } from './metering.ts';
 import { Output } from './output.ts';
+import { type SenderSummary, senderSummary } from './sender-summary.ts';
+import { openFileSenders } from './senders.ts';
 
 /** What reading captures came to. */
 export interface ProbeSummary {
@@ -20,6 +21,8 @@ export interface ProbeSummary {
   /** Flow records. */
   readonly flows: number;
   readonly linesWritten: number;
+  /** What became of flows that went elsewhere. */
+  readonly senders: SenderSummary;
   /** Whether all was read and written. */
   readonly isComplete: boolean;
 }
@@ -47,9 +50,8 @@ export async function probeFiles(
   configuration: Configuration,
   observer: ConvertObserver,
   stop: AbortSignal,
-  detector?: ApplicationDetector,
 ): Promise<ProbeSummary> {
-  const probe = new FileProbe(configuration, observer, stop, detector);
+  const probe = new FileProbe(configuration, observer, stop);
   await probe.open();
   for (const file of configuration.read) {
     if (probe.isOver) break;
@@ -68,12 +70,7 @@ class FileProbe {
   #filesWithProblems = 0;
   #turnStartMs = Date.now();
 
-  constructor(
-    configuration: Configuration,
-    observer: ConvertObserver,
-    stop: AbortSignal,
-    detector: ApplicationDetector | undefined,
-  ) {
+  constructor(configuration: Configuration, observer: ConvertObserver, stop: AbortSignal) {
     this.#configuration = configuration;
     this.#observer = observer;
     this.#stop = stop;
@@ -83,26 +80,15 @@ class FileProbe {
       flushIntervalMs: 0,
       onEvent: () => {},
     });
-    this.#meter = meteringOf(configuration, this.#output, [], detector);
+    this.#meter = meteringOf(configuration, this.#output, []).meter;
     this.#feed = new PacketFeed(this.#meter, 0);
   }
 
   /** Opens what can only be opened with patience. */
   async open(): Promise<void> {
-    try {
-      await this.#output.openFeed(this.#configuration, {
-        delivery: 'wait',
-        queueOctets: QUEUE_OCTETS,
-        version: this.#observer.version,
-        status: () => probeFeedStatus(0),
-        onEvent: (event) => {
-          if (event.kind === 'handshake_refused') this.#observer.onProblem(`${event.endpoint}: ${event.reason}`);
-        },
-      });
-    } catch (error) {
-      await this.#output.close();
-      throw error;
-    }
+    const context = { version: this.#observer.version, status: () => probeFeedStatus(0) };
+    await openFileSenders(this.#output, this.#configuration, context, (text) => this.#observer.onProblem(text));
+    if (this.#output.points !== undefined) this.#output.points.goesByExportTimes = true;
   }
 
   /** Whether going on is of no use. */
@@ -139,13 +125,15 @@ class FileProbe {
     await this.#output.close();
     const { failure } = this.#output;
     if (failure !== undefined) this.#observer.onProblem(failure.message);
+    const senders = senderSummary(this.#output);
     return {
       files: this.#configuration.read.length,
       filesWithProblems: this.#filesWithProblems,
       counters: this.#meter.counters,
       flows: this.#meter.counters.flowRecords,
       linesWritten: this.#output.sinks.reduce((sum, sink) => sum + sink.linesWritten, 0),
-      isComplete: this.#filesWithProblems === 0 && failure === undefined,
+      senders,
+      isComplete: this.#filesWithProblems === 0 && failure === undefined && senders.isComplete,
     };
   }
 

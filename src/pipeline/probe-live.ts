@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Configuration } from '../config/configuration.ts';
 import { type CaptureOutcome, CaptureReader } from '../input/capture-file.ts';
 import { LiveCapture } from '../input/live-capture.ts';
-import type { ApplicationDetector } from '../meter/application-detector.ts';
+import type { PayloadDetector } from '../meter/application/payload-detector.ts';
 import type { MeteringProcess } from '../meter/metering-process.ts';
 import { StatusServer } from '../metrics/status.ts';
 import type { NdjsonEvent } from '../sink/ndjson.ts';
@@ -14,16 +14,14 @@ import { meteringOf, PacketFeed } from './metering.ts';
 import { Output, type OutputOptions } from './output.ts';
 import { probeFeedStatus } from './probe-files.ts';
 import { probePages } from './probe-pages.ts';
+import { senderOutcome, senderTargets } from './sender-status.ts';
+import { openLiveSenders } from './senders.ts';
 import { logSinkEvent } from './sink-log.ts';
-import { publisherStatus } from './status-pages.ts';
 
 const FLUSH_INTERVAL_MS = 200;
 const TICK_MS = 500;
 /** Packets may be this long on their way from the kernel to the meter. */
 const CAPTURE_DELAY_MS = 2000;
-/** Octets of messages that may wait for ZeroMQ to take them. */
-const FEED_QUEUE_OCTETS = 16_777_216;
-
 /** What a probe needs besides its configuration. */
 export interface ProbeOptions {
   readonly log: Log;
@@ -33,7 +31,6 @@ export interface ProbeOptions {
   readonly isStatusAsked: boolean;
   /** Called once when nobody reads the lines any more, or the last capture ended. */
   readonly onOver: (reason: string) => void;
-  readonly detector?: ApplicationDetector;
 }
 
 /** A probe at work. */
@@ -61,6 +58,7 @@ export async function startProbe(configuration: Configuration, options: ProbeOpt
 class LiveProbe implements RunningProbe {
   readonly output: Output;
   readonly meter: MeteringProcess;
+  readonly detector: PayloadDetector | undefined;
   readonly startedMs = Date.now();
   readonly version: string;
   readonly captures: LiveCapture[] = [];
@@ -80,7 +78,9 @@ class LiveProbe implements RunningProbe {
     this.version = options.version;
     this.output = new Output(configuration, this.#outputOptions());
     const interfaces = configuration.interface.map((name) => ({ name, index: interfaceIndex(name) }));
-    this.meter = meteringOf(configuration, this.output, interfaces, options.detector);
+    const { meter, detector } = meteringOf(configuration, this.output, interfaces);
+    this.meter = meter;
+    this.detector = detector;
   }
 
   get status(): string | undefined {
@@ -94,16 +94,8 @@ class LiveProbe implements RunningProbe {
 
   async start(): Promise<void> {
     const configuration = this.#configuration;
-    await this.output.openFeed(configuration, {
-      delivery: 'drop',
-      queueOctets: FEED_QUEUE_OCTETS,
-      version: this.version,
-      status: () => probeFeedStatus(this.packetsDropped),
-      onEvent: ({ kind, ...event }) => {
-        const level = kind === 'subscriber_present' ? 'info' : kind === 'handshake_refused' ? 'error' : 'warning';
-        this.#log.write(level, `zmq_${kind}`, `${event.endpoint}: ${kind.replaceAll('_', ' ')}`, event);
-      },
-    });
+    const context = { version: this.version, status: () => probeFeedStatus(this.packetsDropped) };
+    await openLiveSenders(this.output, configuration, context, this.#log);
     for (const [number, interfaceName] of configuration.interface.entries()) await this.#capture(interfaceName, number);
     await this.#openStatus();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -112,8 +104,8 @@ class LiveProbe implements RunningProbe {
       version: this.version,
       interfaces: this.captures.map(({ interfaceName, tool }) => ({ interface: interfaceName, capturedWith: tool })),
       sinks: this.output.sinks.map(({ path }) => path),
+      ...senderTargets(this.output),
       status: this.status ?? 'off',
-      ...(this.output.feed !== undefined && { zmq: this.output.feed.publishers.map(({ endpoint }) => endpoint) }),
     });
   }
 
@@ -144,7 +136,7 @@ class LiveProbe implements RunningProbe {
     await this.output.close();
     await this.#statusServer?.close();
     const { counters } = this.meter;
-    const { sinks, feed } = this.output;
+    const { sinks } = this.output;
     const flows = counters.flowRecords;
     this.#log.write('info', 'stopped', `stopped (${reason}) after ${flows} flows of ${counters.packetsSeen} packets`, {
       reason,
@@ -155,7 +147,7 @@ class LiveProbe implements RunningProbe {
       flows,
       linesWritten: sinks.reduce((sum, sink) => sum + sink.linesWritten, 0),
       linesDropped: sinks.reduce((sum, sink) => sum + sink.linesDropped, 0),
-      ...(feed !== undefined && { zmq: feed.publishers.map(publisherStatus) }),
+      ...senderOutcome(this.output),
     });
     return this.#capturesEnded === 0;
   }
@@ -221,7 +213,10 @@ class LiveProbe implements RunningProbe {
   }
 
   #tick(): void {
-    this.meter.advance((Date.now() - CAPTURE_DELAY_MS) * 1000);
+    const nowMs = Date.now();
+    this.meter.advance((nowMs - CAPTURE_DELAY_MS) * 1000);
+    this.output.points?.advance(nowMs);
+    this.output.points?.flush();
     this.#watch();
   }
 

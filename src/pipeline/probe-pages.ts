@@ -1,18 +1,20 @@
 /** What the status page shows of a probe. */
 
 import type { LiveCapture } from '../input/live-capture.ts';
+import type { PayloadDetector } from '../meter/application/payload-detector.ts';
 import type { MeteringProcess } from '../meter/metering-process.ts';
 import { FLOW_END_REASONS, PACKETS_IGNORED } from '../metrics/meter-counters.ts';
 import { formatPrometheus, type Metric, PROMETHEUS_CONTENT_TYPE, plainMetric } from '../metrics/prometheus.ts';
 import { jsonBody, type StatusPage } from '../metrics/status.ts';
 import type { Output } from './output.ts';
-import { publisherStatus } from './status-pages.ts';
+import { senderMetrics, senderStatus, sinkMetrics, sinkStatus } from './sender-status.ts';
 
 /** The program as the pages see it. */
 export interface ProbeView {
   readonly version: string;
   readonly startedMs: number;
   readonly meter: MeteringProcess;
+  readonly detector: PayloadDetector | undefined;
   readonly output: Output;
   readonly captures: readonly LiveCapture[];
 }
@@ -25,7 +27,7 @@ export function probePages(view: ProbeView): ReadonlyMap<string, StatusPage> {
   ]);
 }
 
-function metricsOf({ meter, output, captures }: ProbeView): Metric[] {
+function metricsOf({ meter, detector, output, captures }: ProbeView): Metric[] {
   const { counters, cache } = meter;
   return [
     plainMetric('flowrelay_packets_seen_total', 'counter', 'Packets captured.', counters.packetsSeen),
@@ -60,19 +62,33 @@ function metricsOf({ meter, output, captures }: ProbeView): Metric[] {
     },
     plainMetric('flowrelay_flows', 'gauge', 'Flows in the cache.', cache.flows),
     plainMetric('flowrelay_flows_most', 'gauge', 'Most flows that were in the cache at once.', cache.flowsMost),
-    ...(
-      [
-        ['flowrelay_lines_written_total', 'Lines written.', 'linesWritten'],
-        ['flowrelay_lines_dropped_total', 'Lines dropped because a reader was too slow.', 'linesDropped'],
-      ] as const
-    ).map(
-      ([name, help, property]): Metric => ({
-        name,
-        help,
-        kind: 'counter',
-        samples: output.sinks.map((sink) => ({ labels: { sink: sink.path }, value: sink[property] })),
-      }),
-    ),
+    ...applicationMetrics(detector),
+    ...sinkMetrics(output.sinks),
+    ...senderMetrics(output),
+  ];
+}
+
+function applicationMetrics(detector: PayloadDetector | undefined): Metric[] {
+  if (detector === undefined) return [];
+  const { counters } = detector;
+  const byReason = (name: string, help: string, values: Readonly<Record<string, number>>): Metric => ({
+    name,
+    kind: 'counter',
+    help,
+    samples: Object.entries(values).map(([reason, value]) => ({ labels: { reason }, value })),
+  });
+  return [
+    byReason('flowrelay_applications_total', 'Flows by how their application was found.', {
+      payload: counters.flowsDetected,
+      port: counters.flowsGuessed,
+      unknown: counters.flowsUnknown,
+    }),
+    byReason('flowrelay_application_faults_total', 'Payload that was given up, by reason.', {
+      reassembly_abandoned: counters.reassembliesAbandoned,
+      reassembly_failed: counters.reassembliesFailed,
+      quic_undecrypted: counters.quicUndecrypted,
+      details_dropped: counters.detailsDropped,
+    }),
   ];
 }
 
@@ -89,13 +105,7 @@ function healthOf({ version, startedMs, meter, output, captures }: ProbeView): u
     })),
     flows: meter.cache.flows,
     counters: meter.counters,
-    sinks: output.sinks.map(({ path, linesOffered, linesWritten, linesDropped, linesQueued }) => ({
-      sink: path === '-' ? 'standard output' : path,
-      linesOffered,
-      linesWritten,
-      linesDropped,
-      linesQueued,
-    })),
-    ...(output.feed !== undefined && { zmq: output.feed.publishers.map(publisherStatus) }),
+    sinks: output.sinks.map(sinkStatus),
+    ...senderStatus(output),
   };
 }

@@ -282,5 +282,3 @@ function listenerMetrics(listeners: readonly ListenerStatus[]): Metric[] {
     },
   ];
 }
-
-
