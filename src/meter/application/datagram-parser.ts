@@ -34,6 +34,11 @@ const FROM_CLIENT = 0;
 /** Where the user data of a NetBIOS datagram is: behind its header and two names of the usual length (RFC 1002 section 4.4). */
 const NETBIOS_DATA_AT = 82;
 const SMB_1 = 0xff534d42;
+/**
+ * Datagrams of a client whose Initials are decrypted, which takes longer than all else here: a ClientHello takes three at the
+ * most, and may be sent again.
+ */
+const MAX_INITIALS = 6;
 /** Questions that a resolver on another port sends are in this class alone. */
 const MAX_STRAY_QUESTIONS = 1;
 
@@ -65,7 +70,7 @@ export class DatagramParser {
       case STAGE_DNS_ANSWER:
         return this.dns.read(octets, start, end) ? this.dnsFound(flow) : STEP_NEXT;
       case STAGE_QUIC:
-        return direction === FROM_CLIENT ? this.initial(flow, octets, start, end) : STEP_NEXT;
+        return direction === FROM_CLIENT ? this.initial(flow, octets, start, end, seen) : STEP_NEXT;
       case STAGE_SERVER_HELLO:
         return this.serverHello(flow, octets, start, end);
       case STAGE_SIP_STATUS:
@@ -99,7 +104,8 @@ export class DatagramParser {
     if (this.quic.isLongHeader(octets, start, end)) {
       flow.protocol(L7.quic);
       flow.stage = STAGE_QUIC;
-      return direction === FROM_CLIENT ? this.initial(flow, octets, start, end) : STEP_NEXT;
+      seen[flow.slot * 2] = 0;
+      return direction === FROM_CLIENT ? this.initial(flow, octets, start, end, seen) : STEP_NEXT;
     }
     if (octets[start] === HANDSHAKE && this.firstDtls(flow, octets, start, end)) return STEP_NEXT;
     const octet = octets[start]!;
@@ -176,15 +182,18 @@ export class DatagramParser {
     return this.dnsFound(flow);
   }
 
-  private initial(flow: FlowFinding, octets: Uint8Array, start: number, end: number): Step {
+  private initial(flow: FlowFinding, octets: Uint8Array, start: number, end: number, seen: Uint32Array): Step {
     this.slot = flow.slot;
+    const datagrams = seen[flow.slot * 2]! + 1;
+    seen[flow.slot * 2] = datagrams;
+    const unfinished = datagrams < MAX_INITIALS ? STEP_NEXT : STEP_DONE;
     this.quic.readClient(octets, start, end, this.receive);
     const buffer = this.buffers.of(flow.slot);
-    if (buffer < 0) return STEP_NEXT;
-    if (this.buffers.prefixStart(buffer) !== 0) return STEP_NEXT;
+    if (buffer < 0) return unfinished;
+    if (this.buffers.prefixStart(buffer) !== 0) return unfinished;
     const result = this.hello.readHandshake(this.buffers.octets(buffer), 0, this.buffers.prefixEnd(buffer));
     if (result === PARSE_DONE && this.hello.isClient) flow.hello(this.hello, L7.quic);
-    if (result !== PARSE_DONE && result !== PARSE_NOT) return STEP_NEXT;
+    if (result !== PARSE_DONE && result !== PARSE_NOT) return unfinished;
     return STEP_DONE;
   }
 
