@@ -27,7 +27,7 @@ export class Origin {
   subAgentId = -1;
   /** Template the record was read by; -1 where the protocol has none. */
   templateId = -1;
-  /** Export time in Unix milliseconds; for sFlow, which has none, the time of arrival; -1 for flows metered here. */
+  /** Export time in Unix milliseconds; for sFlow, which has none, the time of arrival; for flows metered here that of the last packet, to the second. */
   exportTimeMs = 0;
   /** Sequence number of the datagram's header; -1 for NetFlow v1, which has none. */
   sequenceNumber = -1;

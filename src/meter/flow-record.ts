@@ -144,6 +144,15 @@ export class FlowRecord {
     this.flow.words[SLOT.samplingOrigin] = options.samplingInterval > 1 ? SAMPLING_OVERRIDE : 0;
   }
 
+  /** Sets the time of the record, Unix microseconds, to the second; what is rendered of an origin is then rendered anew. */
+  exportAt(nowUs: number): void {
+    const { origin } = this.flow;
+    const exportMs = Math.floor(nowUs / 1_000_000) * 1000;
+    if (exportMs === origin.exportTimeMs) return;
+    origin.exportTimeMs = exportMs;
+    origin.serial++;
+  }
+
   /** Fills the flow from the row of `slot`. Its bytes may have been another's in between. */
   fill(cache: FlowCache, tcp: TcpAnalysis | undefined, slot: number, reason: number): void {
     const { flow } = this;

@@ -184,6 +184,7 @@ export class MeteringProcess implements FlowCacheHandler {
     // A flow reported because of its age may have had no packet since.
     if (words[row + PACKETS]! + words[row + PACKETS + 1]! > 0) {
       this.counters.flowsEnded[reason - 1]!++;
+      record.exportAt(cache.nowUs);
       record.fill(cache, tcp, slot, reason);
       if (detector !== undefined) detector.write(slot, record.flow);
       this.output.write(record.flow);

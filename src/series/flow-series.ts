@@ -115,7 +115,8 @@ export class FlowSeries implements RecordOutput {
     for (let i = 0; i < windows.length; i++) windows[i]!.place(facts.times);
     if (this.finest.isWhollyLate) counters.flowsLate++;
     else if (this.finest.isLate) counters.flowsPartlyLate++;
-    if (kind === 'flow') this.devices.add(flow, facts);
+    // A probe's own flows have no Exporter.
+    if (kind === 'flow' && flow.origin.exporterAddress !== '') this.devices.add(flow, facts);
     let place = -1;
     if (facts.hasAddresses) {
       place = this.conversationOf();
