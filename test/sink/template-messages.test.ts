@@ -336,6 +336,46 @@ describe('IPFIX Messages (RFC 7011), octet by octet', () => {
     }
   });
 
+  it('are no longer than they may be, whatever lengths records have', () => {
+    for (const version of [9, 10] as const) {
+      for (let length = 1; length <= 40; length++) {
+        const octets = new Array<number>(length).fill(0x78);
+        const element = { elementId: 85, ntop: 'OCTET_TOTAL', value: 'string', octets } as const;
+        const flow = makeFlow({ ...WEB, elements: [element] });
+        const entries = flow.layout.entries.map((entry) => (entry.kind === 'element' ? { ...entry, length } : entry));
+        flow.layout = new Layout('flow', entries);
+        const harness = new ExportHarness({ version, messageOctets: 576 });
+        const other = makeFlow({ origin: ORIGIN, fields: { protocol: 6 } });
+        const messages = harness.take(...Array.from({ length: 80 }, (_, i) => (i % 2 === 0 ? flow : other)));
+        expect(Math.max(...messages.map((each) => each.length))).toBeLessThanOrEqual(576);
+        expect(harness.flows).toBe(80);
+      }
+    }
+  });
+
+  it('say a sampling interval that the record itself has in the record alone', () => {
+    const harness = new ExportHarness({ sendsOptions: true });
+    harness.take(makeFlow(WEB));
+    const flow = makeFlow({ origin: ORIGIN, fields: { protocol: 6, samplingInterval: 100 } });
+    // Three options and data records of the message before.
+    const sets = [
+      templateSet(TEMPLATE + 1, [
+        [4, 1],
+        [34, 4],
+      ]),
+      dataSet(TEMPLATE + 1, joined(u8(6), u32(100))),
+    ];
+    expectMessages(harness.take(flow), [ipfix(sets, 3)]);
+  });
+
+  it('have numbers of three octets in four', () => {
+    const flow = makeFlow({ origin: ORIGIN, fields: { inputInterface: 70_000 } });
+    flow.layout = new Layout('flow', [fieldEntry('inputInterface', false, 3)]);
+    expectMessages(new ExportHarness().take(flow), [
+      ipfix([templateSet(TEMPLATE, [[10, 4]]), dataSet(TEMPLATE, u32(70_000))]),
+    ]);
+  });
+
   it('count what fits no message', () => {
     const harness = new ExportHarness();
     harness.take(makeFlow({ origin: ORIGIN, fields: { sourceProcessCommandLine: 'x'.repeat(2000) } }));
@@ -411,6 +451,15 @@ describe('NetFlow v9 Export Packets (RFC 3954), octet by octet', () => {
       ),
     ]);
     expect(harness.format.context.textsTruncated).toBe(1);
+  });
+
+  it('cut texts off between characters', () => {
+    const selection = parseSelection('%L7_PROTO_NAME', REGISTRY);
+    const harness = new ExportHarness({ version: 9, selection });
+    const flow = makeFlow({ origin: ORIGIN, fields: { l7ProtocolName: `x${'ä'.repeat(10)}` } });
+    expectMessages(harness.take(flow), [
+      netflow9([v9TemplateSet(TEMPLATE, [[57_591, 16]]), v9DataSet(TEMPLATE, text(`x${'ä'.repeat(7)}`, 16))], 2),
+    ]);
   });
 
   it('have no records that the padding of a FlowSet could be taken for', () => {
