@@ -85,8 +85,8 @@ const NAMED_BY: Readonly<Partial<Record<FieldName, FieldName>>> = {
 };
 
 /**
- * Plans records that carry everything of a layout that has an element in `version`. A sampling interval that was looked up is
- * carried only where `hasSampling`: else options data says it.
+ * Plans records that carry everything of a layout that has an element in `version`; a sampling interval only where `hasSampling`: else
+ * options data says it.
  */
 export function planLayout(
   layout: Layout,
@@ -130,10 +130,10 @@ export function exportPlan(
   return { fields, steps, fixedLength: fixedLength + missing, leftOut };
 }
 
-function isSaidElsewhere({ field, optional }: FieldEntry, layout: Layout, hasSampling: boolean): boolean {
+function isSaidElsewhere({ field }: FieldEntry, layout: Layout, hasSampling: boolean): boolean {
   const name = field.field as FieldName;
   if (name === 'samplingOrigin') return true;
-  if (name === 'samplingInterval') return optional && !hasSampling;
+  if (name === 'samplingInterval') return !hasSampling;
   if (name === 'startMs') return hasElement(layout, FINER_START);
   if (name === 'endMs') return hasElement(layout, FINER_END);
   const number = NAMED_BY[name];

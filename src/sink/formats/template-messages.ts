@@ -1,6 +1,6 @@
 /** Flows as NetFlow v9 Export Packets (RFC 3954) or IPFIX Messages (RFC 7011). */
 
-import { type FieldName, SLOT } from '../../flow/fields.ts';
+import { type FieldName, SAMPLING_ORIGINS, SLOT } from '../../flow/fields.ts';
 import type { Flow, PlainRecord } from '../../flow/flow.ts';
 import type { Layout } from '../../flow/layout.ts';
 import type { ElementLookup } from '../../ie/registry.ts';
@@ -47,6 +47,7 @@ const IPFIX_TEMPLATE_SET = 2;
 const IPFIX_OPTIONS_SET = 3;
 const NETFLOW9_TEMPLATE_SET = 0;
 const NETFLOW9_OPTIONS_SET = 1;
+const FROM_SAMPLE = SAMPLING_ORIGINS.indexOf('sample');
 const TWO_32 = 4_294_967_296;
 /** Records of a layout written by steps before it is compiled. */
 const COMPILE_AFTER = 128;
@@ -79,8 +80,8 @@ interface LayoutExport {
   readonly writers: (RecordWriter | undefined)[];
   /** Fields differ between IPv4 and IPv6: `both` where each flow must be looked at. */
   readonly ipVersion: 4 | 6 | 'both';
-  /** Whether a looked-up sampling interval may have to be told. */
-  readonly hasSampling: boolean;
+  /** The sampling interval is the record's own, rather than looked up or that of sFlow's samples. */
+  readonly reportsSampling: boolean;
   readonly samplerSlot: number;
   readonly selectorSlot: number;
   readonly names: readonly NameField[];
@@ -147,7 +148,7 @@ export class TemplateMessages implements ExportFormat {
 
   write(flow: Flow): void {
     const { layout, origin, words } = flow;
-    if (this.current?.layout !== layout) this.current = this.layoutExport(layout);
+    if (this.current?.layout !== layout) this.current = this.layoutExport(flow);
     const current = this.current!;
     if (current.isDiscard) {
       this.leftOut.discard++;
@@ -158,7 +159,8 @@ export class TemplateMessages implements ExportFormat {
     if (this.pos === 0) this.begin(domain);
     const interval = words[SLOT.samplingInterval]!;
     let way = 0;
-    if (current.hasSampling && interval > 0) way = this.tellSampling(domain, current, flow, interval) ? 0 : 1;
+    if (current.reportsSampling) way = 1;
+    else if (interval > 0) way = this.tellSampling(domain, current, flow, interval) ? 0 : 1;
     if (current.names.length > 0) this.tellNames(domain, current.names, flow);
     if (current.ipVersion === 6 || (current.ipVersion === 'both' && isIPv6(flow))) way += 2;
     const writer = this.writerOf(current, way);
@@ -417,16 +419,17 @@ export class TemplateMessages implements ExportFormat {
     this.setStart = 0;
   }
 
-  private layoutExport(layout: Layout): LayoutExport {
+  private layoutExport(flow: Flow): LayoutExport {
+    const { layout } = flow;
     let known = this.layouts.get(layout);
     if (known === undefined) {
-      known = this.describe(layout);
+      known = this.describe(flow);
       this.layouts.set(layout, known);
     }
     return known;
   }
 
-  private describe(layout: Layout): LayoutExport {
+  private describe({ layout, words }: Flow): LayoutExport {
     const slotOf = (name: FieldName): number => (layout.has(name) ? SLOT[name] : -1);
     const hasIPv4 = layout.has('sourceIPv4') || layout.has('destinationIPv4');
     const hasIPv6 = layout.has('sourceIPv6') || layout.has('destinationIPv6');
@@ -436,9 +439,11 @@ export class TemplateMessages implements ExportFormat {
       isDiscard: layout.recordType === 'discard',
       writers: [],
       ipVersion: !isSelected || !hasIPv6 ? 4 : hasIPv4 ? 'both' : 6,
-      hasSampling: layout.entries.some(
-        (entry) => entry.kind === 'field' && entry.field.field === 'samplingInterval' && entry.optional,
-      ),
+      reportsSampling:
+        words[SLOT.samplingOrigin] !== FROM_SAMPLE &&
+        layout.entries.some(
+          (entry) => entry.kind === 'field' && entry.field.field === 'samplingInterval' && !entry.optional,
+        ),
       samplerSlot: slotOf('samplerId'),
       selectorSlot: slotOf('selectorId'),
       names: NAME_FIELDS.filter(([name, , number]) => layout.has(name) && layout.has(number)).map(
