@@ -81,6 +81,8 @@ const EVERYTHING: MadeFlow = {
     sourceProcessCommandLine: `curl ${'x'.repeat(260)}`,
     inputInterface: 3,
     inputInterfaceName: 'eth3',
+    clientNetworkLatency: 12_345,
+    mplsLabel1: 0xabcde,
   },
   elements: [
     { elementId: 85, ntop: 'OCTET_TOTAL', value: 'unsigned', octets: [1, 2, 3] },
@@ -115,7 +117,7 @@ describe('IPFIX Messages (RFC 7011), octet by octet', () => {
     const asked =
       '%FIRST_SWITCHED %L7_PROTO_NAME %IN_BYTES %LAST_SWITCHED %flowStartMicroseconds %flowEndSeconds %APPLICATION_ID';
     const more =
-      '%APPLICATION_NAME %SRC_PROC_CMDLINE %OCTET_TOTAL %EXPORTER_IPV4_ADDRESS %exporterTransportPort %INPUT_SNMP %VRFname';
+      '%APPLICATION_NAME %SRC_PROC_CMDLINE %OCTET_TOTAL %EXPORTER_IPV4_ADDRESS %exporterTransportPort %INPUT_SNMP %VRFname %CLIENT_NW_LATENCY_MS %MPLS_LABEL_1';
     const flows = new Array<Flow>(300).fill(makeFlow(EVERYTHING));
     for (const version of [9, 10] as const) {
       for (const selection of [undefined, parseSelection(`${asked} ${more}`, REGISTRY)]) {
@@ -373,6 +375,31 @@ describe('IPFIX Messages (RFC 7011), octet by octet', () => {
       dataSet(TEMPLATE + 1, joined(u8(6), u32(100))),
     ];
     expectMessages(harness.take(flow), [ipfix(sets, 3)]);
+  });
+
+  it('have durations in milliseconds, labels as entries of the stack, and numbers as long as their elements', () => {
+    const fields = {
+      clientNetworkLatency: 1_499,
+      serverNetworkLatency: 20,
+      applicationLatency: 0,
+      mplsLabel1: 0x12345,
+      fragments: 70_000,
+      frameLength: 1500,
+    };
+    const harness = new ExportHarness();
+    const expected = [
+      [80, 2, 35_632],
+      [70, 3],
+      [123, 4, 35_632],
+      [124, 4, 35_632],
+      [125, 4, 35_632],
+      [312, 2],
+    ] as const;
+    const record = joined(u16(65_535), Uint8Array.of(0x12, 0x34, 0x50), u32(1), u32(1), u32(0), u16(1500));
+    expectMessages(harness.take(makeFlow({ origin: ORIGIN, fields })), [
+      ipfix([templateSet(TEMPLATE, expected), dataSet(TEMPLATE, record)]),
+    ]);
+    expect(harness.format.context.valuesSaturated).toBe(1);
   });
 
   it('have numbers of three octets in four', () => {

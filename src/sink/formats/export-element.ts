@@ -20,8 +20,14 @@ const NETFLOW9_REVERSE: ReadonlyMap<number, number> = new Map([
 ]);
 /** Fields of protocols without elements have numbers from here on, which nobody else knows: NetFlow v1's. */
 const FIRST_MADE_UP_ENTERPRISE = 0x7fff_fffe;
-/** Fields whose elements are narrower than the field. */
-const NARROW_FIELDS: ReadonlyMap<FieldName, number> = new Map([['frameLength', 2]]);
+/** Lengths and counts whose elements are narrower than the field. Identifiers are not cut: the largest that fits would be another one. */
+const NARROW_FIELDS: ReadonlyMap<FieldName, number> = new Map([
+  ['frameLength', 2],
+  ['fragments', 2],
+  ['reverseFragments', 2],
+]);
+/** mplsTopLabelStackSection to mplsLabelStackSection10: label, experimental bits and bottom of stack (RFC 5102 section 5.8.1). */
+const MPLS_SECTIONS = { first: 70, last: 79, octets: 3 };
 /** Octets of a text in NetFlow v9, whose fields have fixed lengths: those nProbe documents for its own, else the last. */
 const NTOP_TEXT_LENGTHS: ReadonlyMap<number, number> = new Map([
   [119, 16],
@@ -66,12 +72,24 @@ export function wireNumber(
   return fieldType === undefined || fieldType > 0xffff ? undefined : { elementId: fieldType, enterpriseNumber: 0 };
 }
 
-/** The element that stands for a flow field, or undefined where none does. */
-export function elementOfField(name: FieldName, registry: ElementLookup): InformationElement | undefined {
+/** The element that stands for a flow field and has a number in `version`, or undefined where none does. */
+export function elementOfField(
+  name: FieldName,
+  version: TemplateVersion,
+  registry: ElementLookup,
+): InformationElement | undefined {
   const { iana, ntop, type } = FIELD_BY_NAME.get(name)!;
   // Our words for what was found in a packet are not those of IANA's registry.
   if (type === 'choice') return undefined;
-  return registry.findByName(iana) ?? registry.findByName(ntop);
+  const elements = [registry.findByName(iana), registry.findByName(ntop)];
+  return elements.find(
+    (element) => element !== undefined && wireNumber(version, element.enterpriseNumber, element.id) !== undefined,
+  );
+}
+
+/** Whether an element is an entry of an MPLS label stack. */
+export function isMplsSection({ enterpriseNumber, id }: InformationElement): boolean {
+  return enterpriseNumber === 0 && id >= MPLS_SECTIONS.first && id <= MPLS_SECTIONS.last;
 }
 
 /** Most octets that a value of the field takes. */
@@ -121,7 +139,9 @@ const TYPE_OCTETS: Readonly<Partial<Record<AbstractDataType, number>>> = {
 const APPLICATION_ID = 95;
 
 /** Octets of an element by its type (RFC 7011 section 6.1): variable for texts and octets in IPFIX, fixed ones in NetFlow v9. */
-export function elementOctets(version: TemplateVersion, { enterpriseNumber, id, type }: InformationElement): number {
+export function elementOctets(version: TemplateVersion, element: InformationElement): number {
+  const { enterpriseNumber, id, type } = element;
+  if (isMplsSection(element)) return MPLS_SECTIONS.octets;
   if (enterpriseNumber === 0 && id === APPLICATION_ID) return 4;
   const octets = TYPE_OCTETS[type];
   if (octets !== undefined) return octets;

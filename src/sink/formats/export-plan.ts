@@ -5,6 +5,7 @@ import type { ElementLookup } from '../../ie/registry.ts';
 import {
   elementOfField,
   fieldOctets,
+  isMplsSection,
   type TemplateVersion,
   textOctets,
   VARIABLE_LENGTH,
@@ -16,6 +17,7 @@ import {
  * How a value goes into a record:
  * - `word`, `long`: a number of one or two words, in `length` octets, the largest that fits where it is larger
  * - `milliseconds`, `seconds`, `ntp`: a time since 1970, in NTP's form with its fraction; `upTime`: since the Exporter's start
+ * - `duration`: microseconds as milliseconds; `mplsLabel`: a label as an entry of the stack, its other bits zero
  * - `octets`: `length` octets at a position
  * - `fixedText`: octets at a position, cut off or filled up with zeros; `fixedNumber`: the same at the right end
  * - `variable`: octets at a position, their length in front (RFC 7011 section 7)
@@ -32,6 +34,8 @@ export interface ExportStep {
     | 'seconds'
     | 'ntp'
     | 'upTime'
+    | 'duration'
+    | 'mplsLabel'
     | 'octets'
     | 'fixedText'
     | 'fixedNumber'
@@ -152,7 +156,7 @@ function planField(
   registry: ElementLookup,
 ): PlannedField | undefined {
   const name = field.field as FieldName;
-  const element = elementOfField(name, registry);
+  const element = elementOfField(name, version, registry);
   if (element === undefined) return undefined;
   const number = wireNumber(version, element.enterpriseNumber, element.id);
   if (number === undefined) return undefined;
@@ -188,8 +192,12 @@ function planField(
         : planned(fixedText, { kind: 'fixedName' });
     case 'u64':
       return planned(maxOctets <= 4 ? 4 : 8, { kind: 'long' });
-    default:
+    case 'duration':
+      return planned(4, { kind: 'duration' });
+    default: {
+      if (isMplsSection(element)) return planned(3, { kind: 'mplsLabel' });
       return planned(wholeOctets(Math.min(maxOctets, fieldOctets(name))), { kind: 'word' });
+    }
   }
 }
 

@@ -111,6 +111,8 @@ const RUNTIME = {
   writeSeconds,
   writeNtp,
   writeUpTime,
+  writeDuration,
+  writeMplsLabel,
   copyOctets,
   writeFixedText,
   writeFixedNumber,
@@ -149,6 +151,10 @@ function stepSource(step: ExportStep, at: string): readonly [text: string, isFix
       return [`writeNtp(out, ${at}, times[${slot}]);`, true];
     case 'upTime':
       return [`writeUpTime(out, ${at}, times[${slot}], context);`, true];
+    case 'duration':
+      return [`writeDuration(out, ${at}, words[${slot}], ${length}, context);`, true];
+    case 'mplsLabel':
+      return [`writeMplsLabel(out, ${at}, words[${slot}]);`, true];
     case 'octets':
       if (step.length === 4) return [`out.setUint32(${at}, view.getUint32(words[${slot}]));`, true];
       return [`copyOctets(octets, ${at}, bytes, words[${slot}], ${length});`, true];
@@ -214,6 +220,12 @@ function writeStep(
       break;
     case 'upTime':
       writeUpTime(out, pos, times[slot]!, context);
+      break;
+    case 'duration':
+      writeDuration(out, pos, words[slot]!, length, context);
+      break;
+    case 'mplsLabel':
+      writeMplsLabel(out, pos, words[slot]!);
       break;
     case 'octets':
       copyOctets(octets, pos, bytes, words[slot]!, length);
@@ -299,6 +311,16 @@ function writeUpTime(out: DataView, pos: number, timeMs: number, context: Export
   const upTimeMs = Math.floor(timeMs - context.baseMs);
   if (upTimeMs < 0 || upTimeMs >= TWO_32) context.timesClamped++;
   out.setUint32(pos, Math.min(Math.max(upTimeMs, 0), TWO_32 - 1));
+}
+
+/** Microseconds as milliseconds, which is what ntop's elements count in; 0 means unknown, so what is shorter than one is one. */
+function writeDuration(out: DataView, pos: number, microseconds: number, length: number, context: ExportContext): void {
+  writeLong(out, pos, 0, microseconds === 0 ? 0 : Math.max(1, Math.round(microseconds / 1000)), length, context);
+}
+
+function writeMplsLabel(out: DataView, pos: number, label: number): void {
+  out.setUint16(pos, label >>> 4);
+  out.setUint8(pos + 2, (label & 0xf) << 4);
 }
 
 /** For the few octets of an address a loop is faster than any call. */

@@ -8,6 +8,7 @@ import {
   elementOctets,
   elementOfField,
   fieldOctets,
+  isMplsSection,
   type TemplateVersion,
   VARIABLE_LENGTH,
   wireNumber,
@@ -89,8 +90,8 @@ export function selectElement(
   const problem = lengthProblem(element, length);
   if (problem !== undefined) return `${name}: ${problem}`;
   const sources = FIELDS.filter(({ field, ntop, iana }) => {
-    const own = elementOfField(field, registry);
-    return ntop === name || iana === name || own === element;
+    const isOwn = elementOfField(field, 10, registry) === element || elementOfField(field, 9, registry) === element;
+    return ntop === name || iana === name || isOwn;
   }).map(({ field }) => field);
   const twin = element.enterpriseNumber === 0 ? IPV6_TWINS.get(element.id) : undefined;
   const ipv6Element = twin === undefined ? undefined : registry.find(0, twin);
@@ -106,7 +107,11 @@ function lengthProblem(element: InformationElement, length: number | 'variable' 
   if (natural === VARIABLE_LENGTH) return length > 0 ? undefined : 'cannot have 0 octets';
   // RFC 7011 section 6.2: numbers may have fewer octets, never more.
   const isNumber = /^(un)?signed/.test(element.type);
-  if (isNumber ? length >= 1 && length <= natural : length === natural || element.type === 'octetArray')
+  if (
+    isNumber
+      ? length >= 1 && length <= natural
+      : length === natural || (element.type === 'octetArray' && !isMplsSection(element))
+  )
     return undefined;
   return isNumber ? `has at most ${natural} octets` : `has ${natural} octets`;
 }
@@ -168,7 +173,7 @@ function planSelected(
     const entry = layout.entries.find((each) => each.kind === 'field' && each.field.field === source) as
       | FieldEntry
       | undefined;
-    if (entry !== undefined) return planned(fieldStep(entry, isVariable));
+    if (entry !== undefined) return planned(fieldStep(entry, isVariable, isMplsSection(element)));
   }
   return planned({ kind: 'zero' });
 }
@@ -193,6 +198,7 @@ function elementStep(
 function fieldStep(
   { field, maxOctets }: FieldEntry,
   isVariable: boolean,
+  isLabel: boolean,
 ): Partial<ExportStep> & Pick<ExportStep, 'kind'> {
   const name = field.field as FieldName;
   const slot = SLOT[name];
@@ -212,7 +218,10 @@ function fieldStep(
       return { kind: 'long', slot, sourceLength: Math.min(maxOctets, 8) };
     case 'choice':
       return { kind: 'zero', slot };
+    case 'duration':
+      return { kind: 'duration', slot };
     default:
+      if (isLabel) return { kind: 'mplsLabel', slot };
       return { kind: 'word', slot, sourceLength: Math.min(maxOctets, 4) };
   }
 }
