@@ -87,7 +87,18 @@ describe('NetFlow v5 datagrams, octet by octet', () => {
 
   it('carry the other direction of a biflow in a record of its own', () => {
     const harness = new ExportHarness({ version: 5 });
-    const flow = makeFlow(withFields({ reverseOctets: 5000, reversePackets: 7, serverTcpFlags: 0x12, postTos: 4 }));
+    const flow = makeFlow(
+      withFields({
+        reverseOctets: 5000,
+        reversePackets: 7,
+        tcpFlags: 0x1f,
+        clientTcpFlags: 0x1b,
+        serverTcpFlags: 0x12,
+        postTos: 4,
+        reverseStartMs: EXPORT_MS - 8000,
+        reverseEndMs: EXPORT_MS - 2000,
+      }),
+    );
     const reverse = v5Record({
       ...RECORD,
       source: RECORD.destination,
@@ -97,6 +108,8 @@ describe('NetFlow v5 datagrams, octet by octet', () => {
       output: 1,
       packets: 7,
       octets: 5000,
+      first: UP_TIME - 8000,
+      last: UP_TIME - 2000,
       sourcePort: 443,
       destinationPort: 40_000,
       tcpFlags: 0x12,
@@ -131,7 +144,7 @@ describe('NetFlow v5 datagrams, octet by octet', () => {
 
   it('clamp times that are out of reach', () => {
     const harness = new ExportHarness({ version: 5 });
-    const flow = makeFlow(withFields({ startMs: 0, endMs: EXPORT_MS + 5000 }));
+    const flow = makeFlow(withFields({ startMs: 1, endMs: EXPORT_MS + 5000 }));
     const record = { ...RECORD, first: 0, last: UP_TIME + 5000 };
     expect(hexes(harness.take(flow))).toEqual(hexes([v5Datagram([v5Record(record)], HEADER)]));
     expect(harness.format.context.timesClamped).toBe(1);

@@ -40,6 +40,8 @@ const FIELDS = [
   'postPackets',
   'startMs',
   'endMs',
+  'reverseStartMs',
+  'reverseEndMs',
   'sourcePort',
   'destinationPort',
   'tcpFlags',
@@ -113,9 +115,20 @@ export class Netflow5Messages implements ExportFormat {
     this.sampling = sampling;
     const octetsSlot = slots.octets >= 0 ? slots.octets : slots.postOctets;
     const packetsSlot = slots.packets >= 0 ? slots.packets : slots.postPackets;
-    this.writeOne(flow, slots, octetsSlot, packetsSlot, false);
     const hasReverse = hasValue(words, slots.reverseOctets) || hasValue(words, slots.reversePackets);
-    if (hasReverse) this.writeOne(flow, slots, slots.reverseOctets, slots.reversePackets, true);
+    // Flags of the flow are those of both directions.
+    const flagsSlot =
+      (hasReverse && slots.clientTcpFlags >= 0) || slots.tcpFlags < 0 ? slots.clientTcpFlags : slots.tcpFlags;
+    this.writeOne(flow, slots, octetsSlot, packetsSlot, flagsSlot, false);
+    if (hasReverse)
+      this.writeOne(
+        flow,
+        slots,
+        slots.reverseOctets,
+        slots.reversePackets,
+        slots.serverTcpFlags >= 0 ? slots.serverTcpFlags : slots.tcpFlags,
+        true,
+      );
     if (flow.attachments.length > 0) this.attachmentsLeftOut += flow.attachments.length;
   }
 
@@ -175,7 +188,14 @@ export class Netflow5Messages implements ExportFormat {
     return SAMPLING_MODE | Math.min(interval, MAX_INTERVAL);
   }
 
-  private writeOne(flow: Flow, slots: Slots, octetsSlot: number, packetsSlot: number, isReverse: boolean): void {
+  private writeOne(
+    flow: Flow,
+    slots: Slots,
+    octetsSlot: number,
+    packetsSlot: number,
+    flagsSlot: number,
+    isReverse: boolean,
+  ): void {
     if (this.records === this.maxRecords) this.flush();
     const { words, times } = flow;
     const { out } = this;
@@ -191,8 +211,10 @@ export class Netflow5Messages implements ExportFormat {
     const destinationAs = asNumber(wordOf(words, slots.destinationAs));
     const sourceMask = wordOf(words, slots.sourceIPv4Mask);
     const destinationMask = wordOf(words, slots.destinationIPv4Mask);
-    const start = slots.startMs >= 0 ? times[slots.startMs]! : slots.endMs >= 0 ? times[slots.endMs]! : this.exportMs;
-    const end = slots.endMs >= 0 ? times[slots.endMs]! : start;
+    const forwardStart = timeOf(times, slots.startMs, timeOf(times, slots.endMs, this.exportMs));
+    const forwardEnd = timeOf(times, slots.endMs, forwardStart);
+    const start = isReverse ? timeOf(times, slots.reverseStartMs, forwardStart) : forwardStart;
+    const end = isReverse ? timeOf(times, slots.reverseEndMs, forwardEnd) : forwardEnd;
     out.setUint32(pos, isReverse ? destination : source);
     out.setUint32(pos + 4, isReverse ? source : destination);
     out.setUint32(pos + 8, isReverse ? 0 : wordOf(words, slots.nextHopIPv4));
@@ -207,7 +229,7 @@ export class Netflow5Messages implements ExportFormat {
     out.setUint16(pos + 32, isReverse ? port : sourcePort);
     out.setUint16(pos + 34, isReverse ? sourcePort : port);
     out.setUint8(pos + 36, 0);
-    out.setUint8(pos + 37, flagsOf(words, slots, isReverse));
+    out.setUint8(pos + 37, wordOf(words, flagsSlot));
     out.setUint8(pos + 38, wordOf(words, slots.protocol));
     out.setUint8(pos + 39, isReverse ? wordOf(words, slots.postTos) : wordOf(words, slots.tos));
     out.setUint16(pos + 40, isReverse ? destinationAs : sourceAs);
@@ -244,17 +266,17 @@ function wordOf(words: Uint32Array, slot: number): number {
   return slot < 0 ? 0 : words[slot]!;
 }
 
+/** A time, or `otherwise` where there is none. */
+function timeOf(times: Float64Array, slot: number, otherwise: number): number {
+  return slot < 0 || times[slot] === 0 ? otherwise : times[slot]!;
+}
+
 function hasValue(words: Uint32Array, slot: number): boolean {
   return slot >= 0 && (words[slot] !== 0 || words[slot + 1] !== 0);
 }
 
 function asNumber(value: number): number {
   return value > MAX_16 ? AS_TRANS : value;
-}
-
-function flagsOf(words: Uint32Array, slots: Slots, isReverse: boolean): number {
-  if (isReverse) return slots.serverTcpFlags >= 0 ? words[slots.serverTcpFlags]! : wordOf(words, slots.tcpFlags);
-  return slots.clientTcpFlags >= 0 && slots.tcpFlags < 0 ? words[slots.clientTcpFlags]! : wordOf(words, slots.tcpFlags);
 }
 
 function isIPv6(words: Uint32Array, slots: Slots): boolean {
