@@ -4,6 +4,8 @@ import {
   FIRST_US,
   HASH,
   KEY,
+  KEY_FIRST_WORDS,
+  KEY_REST,
   LAST_US,
   NEXT,
   PREVIOUS,
@@ -128,7 +130,9 @@ export class FlowCache {
       const row = (entry - 1) * ROW_WORDS;
       if (((words[row + STATE]! >>> 16) & 0xff) !== ipVersion) continue;
       let i = 0;
-      while (i < length && words[row + KEY + i]! === keyWords[i]!) i++;
+      while (i < KEY_FIRST_WORDS && words[row + KEY + i]! === keyWords[i]!) i++;
+      if (i < KEY_FIRST_WORDS) continue;
+      while (i < length && words[row + KEY_REST + i - KEY_FIRST_WORDS]! === keyWords[i]!) i++;
       if (i === length) return entry - 1;
     }
   }
@@ -144,7 +148,7 @@ export class FlowCache {
     for (let i = 0; i < ROW_WORDS; i++) words[row + i] = 0;
     words[row + STATE] = STATE_USED | (ipVersion << 16) | (protocol << 24);
     words[row + HASH] = key.hash;
-    for (let i = 0; i < key.length; i++) words[row + KEY + i] = key.words[i]!;
+    for (let i = 0; i < key.length; i++) words[row + keyWordAt(i)] = key.words[i]!;
     this.enter(key.hash, slot);
     this.wait(slot, timeUs + Math.min(this.options.idleTimeoutUs, this.options.activeTimeoutUs));
     if (++this.flows > this.flowsMost) this.flowsMost = this.flows;
@@ -311,6 +315,11 @@ export class FlowCache {
     }
     table[2 * hole + 1] = 0;
   }
+}
+
+/** Where word `i` of a key stands in its row. */
+export function keyWordAt(i: number): number {
+  return i < KEY_FIRST_WORDS ? KEY + i : KEY_REST + i - KEY_FIRST_WORDS;
 }
 
 /** The power of two that is not below `value`. */

@@ -1,7 +1,7 @@
 import { SLOT } from '../flow/fields.ts';
 import { Flow } from '../flow/flow.ts';
 import { Origin } from '../flow/origin.ts';
-import type { FlowCache } from './flow-cache.ts';
+import { type FlowCache, keyWordAt } from './flow-cache.ts';
 import {
   FlowLayouts,
   HAS_FOLLOWED,
@@ -184,21 +184,27 @@ export class FlowRecord {
     const rows = cache.words;
     const isSecond = (state & STATE_CLIENT_IS_SECOND) !== 0;
     const isIPv6 = ((state >>> 16) & 0xff) === 6;
-    const key = row + KEY + this.options.keyPrefixWords;
+    const { keyPrefixWords } = this.options;
     let bits = 0;
     words[SLOT.protocol] = protocol;
     words[SLOT.ipVersion] = isIPv6 ? 6 : 4;
     if (isIPv6) {
       bits = HAS_IPV6;
       for (let i = 0; i < 4; i++) {
-        this.view.setUint32((isSecond ? DESTINATION_AT : SOURCE_AT) + 4 * i, rows[key + i]!);
-        this.view.setUint32((isSecond ? SOURCE_AT : DESTINATION_AT) + 4 * i, rows[key + 4 + i]!);
+        this.view.setUint32(
+          (isSecond ? DESTINATION_AT : SOURCE_AT) + 4 * i,
+          rows[row + keyWordAt(keyPrefixWords + i)]!,
+        );
+        this.view.setUint32(
+          (isSecond ? SOURCE_AT : DESTINATION_AT) + 4 * i,
+          rows[row + keyWordAt(keyPrefixWords + 4 + i)]!,
+        );
       }
       words[SLOT.sourceIPv6] = SOURCE_AT;
       words[SLOT.destinationIPv6] = DESTINATION_AT;
     } else {
-      words[SLOT.sourceIPv4] = rows[isSecond ? key + 1 : key]!;
-      words[SLOT.destinationIPv4] = rows[isSecond ? key : key + 1]!;
+      words[SLOT.sourceIPv4] = rows[row + keyWordAt(isSecond ? keyPrefixWords + 1 : keyPrefixWords)]!;
+      words[SLOT.destinationIPv4] = rows[row + keyWordAt(isSecond ? keyPrefixWords : keyPrefixWords + 1)]!;
     }
     if (HAS_PORT_NUMBERS[protocol] === 1) {
       bits |= HAS_PORTS;

@@ -1,7 +1,7 @@
 /**
- * How a flow lies in the cache: rows of 64 words, four cache lines. A `…_US` value takes two words and holds a double,
- * microseconds since 1970; so do octet counts. Where there are values for the two directions, that from client to server is
- * first, or in the lower bits.
+ * How a flow lies in the cache: rows of 64 words, of which a packet of an IPv4 flow touches the first half alone. A `…_US` value
+ * takes two words and holds a double, microseconds since 1970; so do octet counts. Where there are values for the two
+ * directions, that from client to server is first, or in the lower bits.
  */
 
 /** Words of a row. */
@@ -9,46 +9,50 @@ export const ROW_WORDS = 64;
 
 /** What a row is: the `STATE_…` bits, IP version << 16, protocol << 24. */
 export const STATE = 0;
-/** Hash of the key. */
-export const HASH = 1;
-/** Next row of the same timer bucket, or of the free list. */
-export const NEXT = 2;
-/** Previous row of the same timer bucket. */
-export const PREVIOUS = 3;
-/** Timer bucket the row waits in. */
-export const BUCKET = 4;
-/** Words of the key, at most {@link KEY_WORDS}. */
-export const KEY = 5;
-/** Room for the longest key. */
-export const KEY_WORDS = 14;
 /** TCP flags of all packets, 12 bits << 16 * direction. */
-export const TCP_FLAGS = 19;
+export const TCP_FLAGS = 1;
+/** First words of the key; as many as a key of IPv4 has by default. */
+export const KEY = 2;
+/** How many these are. */
+export const KEY_FIRST_WORDS = 4;
 /** Packets. */
-export const PACKETS = 20;
+export const PACKETS = 6;
 /** IP octets, a double each. */
-export const OCTETS = 22;
-/** First packet, a double each; 0 for none. */
-export const FIRST_US = 26;
+export const OCTETS = 8;
 /** Last packet, a double each. */
-export const LAST_US = 30;
+export const LAST_US = 12;
+/** First packet, a double each; 0 for none. */
+export const FIRST_US = 16;
 /** Shortest IP packet, longest IP packet << 16, a word each; a jumbogram counts as 65535. */
-export const LENGTHS = 34;
+export const LENGTHS = 20;
 /** Lowest TTL, highest TTL << 8, all << 16 * direction. */
-export const TTL = 36;
-/** Fragments, 16 bits << 16 * direction; no more are counted than fit. */
-export const FRAGMENTS = 37;
+export const TTL = 22;
 /** Type of service of the first packet, << 8 * direction, and ICMP type << 24, code << 16 of the flow's first. */
-export const TOS_AND_ICMP = 38;
-/** Number of the interface where the first packet came in. */
-export const INTERFACE = 39;
+export const TOS_AND_ICMP = 23;
 /** Packets by size: the six classes of nProbe's histogram, of both directions. */
-export const SIZES = 40;
-/** MAC addresses, 6 octets each: the client's packets' source and destination. */
-export const MACS = 46;
+export const SIZES = 24;
+/** Fragments, 16 bits << 16 * direction; no more are counted than fit. */
+export const FRAGMENTS = 30;
+/** Number of the interface where the first packet came in. */
+export const INTERFACE = 31;
+/** Hash of the key. */
+export const HASH = 32;
+/** Next row of the same timer bucket, or of the free list. */
+export const NEXT = 33;
+/** Previous row of the same timer bucket. */
+export const PREVIOUS = 34;
+/** Timer bucket the row waits in. */
+export const BUCKET = 35;
+/** The other words of the key. */
+export const KEY_REST = 36;
+/** Words of the longest key. */
+export const KEY_WORDS = 14;
 /** VLAN tags << 24, tunnel type << 16, MPLS labels << 8, VLAN priority, of the first packet. */
-export const LINK = 49;
+export const LINK = 46;
 /** VLAN, inner VLAN << 12. */
-export const VLANS = 50;
+export const VLANS = 47;
+/** MAC addresses, 6 octets each: the client's packets' source and destination. */
+export const MACS = 48;
 /** First MPLS label, lower 12 bits of the second << 20; then its upper 8 bits, the third << 8. */
 export const LABELS = 51;
 /** Tunnel identifier. */

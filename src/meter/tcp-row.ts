@@ -32,22 +32,22 @@ export const TIMED_TIMESTAMP = 12;
 export const ROUND_TRIP = 13;
 /** Its variation, in microseconds. */
 export const ROUND_TRIP_VARIANCE = 14;
-/** Segments sent again. */
-export const RETRANSMITTED_PACKETS = 15;
-/** Octets of payload in them. */
-export const RETRANSMITTED_OCTETS = 16;
-/** Segments out of order. */
-export const OUT_OF_ORDER = 17;
-/** Gaps in the sequence numbers. */
-export const LOST = 18;
-/** Segments with a window of 0. */
-export const ZERO_WINDOWS = 19;
-/** Keep-alives. */
-export const KEEP_ALIVES = 20;
-/** Resets. */
-export const RESETS = 21;
 /** Lowest window, highest << 16, unscaled. */
-export const WINDOWS = 22;
+export const WINDOWS = 15;
+/** Segments sent again. */
+export const RETRANSMITTED_PACKETS = 16;
+/** Octets of payload in them. */
+export const RETRANSMITTED_OCTETS = 17;
+/** Segments out of order. */
+export const OUT_OF_ORDER = 18;
+/** Gaps in the sequence numbers. */
+export const LOST = 19;
+/** Segments with a window of 0. */
+export const ZERO_WINDOWS = 20;
+/** Keep-alives. */
+export const KEEP_ALIVES = 21;
+/** Resets. */
+export const RESETS = 22;
 /** Maximum segment size of the SYN, window scale << 16. */
 export const SYN_OPTIONS = 23;
 /** Time from the client's request to the answer, microseconds + 1, 0 for unknown; in the client's part alone. */

@@ -88,7 +88,8 @@ export class TcpAnalysis {
     const { words } = this;
     for (let direction = 0; direction < 2; direction++) {
       const own = slot * TCP_ROW_WORDS + direction * DIRECTION_WORDS;
-      for (let i = RETRANSMITTED_PACKETS; i <= WINDOWS; i++) words[own + i] = 0;
+      for (let i = RETRANSMITTED_PACKETS; i <= RESETS; i++) words[own + i] = 0;
+      words[own + WINDOWS] = 0;
       words[own + MARKS]! &= ~KNOWN_WINDOWS;
     }
   }
