@@ -49,6 +49,8 @@ const ACK = 16;
 const OUT_OF_ORDER_US = 3000;
 /** A segment that duplicate acknowledgements ask for and that comes this soon after them is a fast retransmission. */
 const FAST_RETRANSMISSION_US = 20_000;
+/** A SYN without its connection's others before it belongs to what is at most so far ahead: a first window. */
+const OVERTAKEN_SYN_OCTETS = 65_536;
 /** Latencies above an hour are clamped: words hold little more. */
 const MAX_LATENCY_US = 3_600_000_000;
 
@@ -99,8 +101,10 @@ export class TcpAnalysis {
     const { words } = this;
     const own = slot * TCP_ROW_WORDS + direction * DIRECTION_WORDS;
     const marks = words[own + MARKS]!;
-    if ((marks & KNOWN_SYN) === 0) return (marks & KNOWN_SEQUENCE) !== 0;
-    return words[own + SYN_SEQUENCE]! !== sequence;
+    if ((marks & KNOWN_SYN) !== 0) return words[own + SYN_SEQUENCE]! !== sequence;
+    // One that was overtaken on its way here is not far behind.
+    const behind = (words[own + NEXT_SEQUENCE]! - sequence) | 0;
+    return (marks & KNOWN_SEQUENCE) !== 0 && (behind <= 0 || behind > OVERTAKEN_SYN_OCTETS);
   }
 
   /** Takes a segment that is no fragment and whose header was captured. */

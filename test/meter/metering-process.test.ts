@@ -265,6 +265,14 @@ describe('a flow ends', () => {
     ]);
   });
 
+  it('not by a SYN that was overtaken by what follows it', () => {
+    const lines = meter([
+      [0, tcpFrame({ sequence: 101, length: 10 })],
+      [1, tcpFrame({ flags: 'S', sequence: 100 })],
+    ]).lines();
+    expect(lines.map((line) => line['IN_PKTS'])).toEqual([2]);
+  });
+
   it('when the cache is full: that which would end first', () => {
     const frames = [
       ...Array.from({ length: 16 }, (_, i) => [i, udpFrame({ fromPort: 2000 + i })] as const),
