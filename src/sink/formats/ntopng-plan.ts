@@ -84,8 +84,14 @@ const FLOW_END_REASONS = [
   'lack of resources',
 ];
 
-/** Fields that are said otherwise, or make no sense once counters are scaled. */
-const LEFT_OUT: ReadonlySet<string> = new Set<FieldName>(['samplingInterval', 'samplingOrigin', 'l7MasterProtocol']);
+/** Fields that are said otherwise, or make no sense once counters are scaled, or are times under names that ntopng does not know. */
+const LEFT_OUT: ReadonlySet<string> = new Set<FieldName>([
+  'samplingInterval',
+  'samplingOrigin',
+  'l7MasterProtocol',
+  'reverseStartMs',
+  'reverseEndMs',
+]);
 
 const NONE: readonly never[] = [];
 
