@@ -5,7 +5,7 @@
  *   npm run bench:probe -- CAPTURE [--megabytes N] [--rounds N] [--work DIR]
  *
  * CAPTURE (classic pcap of Ethernet) is repeated under new addresses until it has --megabytes. flowrelay writes all flows as JSON
- * lines, with TCP analysis and without; nfpcapd writes its files, softflowd sends NetFlow v9 to a port nobody listens on, pmacctd
+ * lines, with application detection and TCP analysis and without; nfpcapd writes its files, softflowd sends NetFlow v9 to a port nobody listens on, pmacctd
  * prints CSV.
  */
 
@@ -51,7 +51,11 @@ writeFileSync(
 const probe = `node ${resolve('dist/main.js')} probe --read ${capture} --json /dev/null`;
 const CONTESTANTS: readonly { readonly name: string; readonly command: string }[] = [
   { name: 'flowrelay', command: probe },
-  { name: 'flowrelay, no TCP analysis', command: `${probe} --no-tcp-analysis` },
+  { name: 'flowrelay, no application detection', command: `${probe} --no-application-detection` },
+  {
+    name: 'flowrelay, neither that nor TCP analysis',
+    command: `${probe} --no-application-detection --no-tcp-analysis`,
+  },
   {
     name: versionOf('nfpcapd', '-V') ?? '',
     command: `rm -f ${WORK}/nfpcapd/* ; nfpcapd -r ${capture} -w ${WORK}/nfpcapd -t 3600`,
