@@ -9,7 +9,9 @@ import { loadBuiltInRegistry } from '../../src/ie/registry.ts';
 
 const DIRECTORY = new URL('../../ie-definitions/', import.meta.url);
 const registry = loadBuiltInRegistry();
-const names = readdirSync(DIRECTORY).sort();
+const names = readdirSync(DIRECTORY)
+  .filter((name) => name.endsWith('.json'))
+  .sort();
 const texts = new Map(names.map((name) => [name, readFileSync(new URL(name, DIRECTORY), 'utf8')]));
 
 const SHARED_NUMBERS = `

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isIntegrationRequired } from '../support/lab.ts';
 import { type FlowLine, MeterHarness } from '../support/meter-harness.ts';
 import { buildProgram, PROGRAM_NODE, repositoryPath } from '../support/program.ts';
 
@@ -78,7 +79,7 @@ function sums(lines: readonly FlowLine[]): Map<string, number[]> {
   return new Map([...flows].sort());
 }
 
-describe.skipIf(!canRun)('probe --interface', { timeout: 30_000 }, () => {
+describe.skipIf(!canRun && !isIntegrationRequired)('probe --interface', { timeout: 30_000 }, () => {
   beforeAll(() => {
     buildProgram();
     const ip = (...words: readonly string[]) => execFileSync('ip', words);
@@ -101,7 +102,8 @@ describe.skipIf(!canRun)('probe --interface', { timeout: 30_000 }, () => {
   });
 
   for (const tool of ['pcap', 'tcpdump'] as const) {
-    it.skipIf(tool === 'pcap' && !hasPcap)(`with ${tool} has the flows of a tcpdump beside it`, async () => {
+    const isMissing = tool === 'pcap' && !hasPcap && !isIntegrationRequired;
+    it.skipIf(isMissing)(`with ${tool} has the flows of a tcpdump beside it`, async () => {
       const beside = join(directory, `${tool}.pcap`);
       const json = join(directory, `${tool}.json`);
       const server = inNamespace(NAMES.probe, [PROGRAM_NODE, '-e', SERVER]);
