@@ -1,0 +1,272 @@
+/** The session that users of containers type at `influx`, on a real InfluxDB that the program has filled. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { XPublisher } from 'zeromq';
+import { ethernet, ipv4 as ipv4Packet, pcap, udp } from '../support/capture-builder.ts';
+import { skipVisibly } from '../support/conformance-capture.ts';
+import { typeAtInflux } from '../support/influx-session.ts';
+import { hasProgram, InfluxServer } from '../support/influxdb.ts';
+import { agentExamples } from '../support/listening-harness.ts';
+import { type Field9, v9DataSet, v9Packet, v9TemplateSet } from '../support/netflow9-message.ts';
+import { header0 } from '../support/ntopng-message.ts';
+import { buildProgram, RunningProgram, runProgram } from '../support/program.ts';
+import { UdpExporter } from '../support/udp-exporter.ts';
+import { ipv4, joined, type Octets, text, u8, u16, u32 } from '../support/wire-octets.ts';
+
+const MEASUREMENTS = 'show measurements with measurement =~ /^container*/';
+const FLOWS = 'select * from "container:num_flows" order by time desc limit 10';
+const FLOWS_OF_ONE = `select * from "container:num_flows" where "container" = '1edb6c16e3d2' order by time desc limit 10`;
+
+/** Addresses, ports, protocol, octets, packets, first and last switched, containers of both ends, half latencies of both ends. */
+const FIELDS: readonly Field9[] = [
+  [8, 4],
+  [12, 4],
+  [7, 2],
+  [11, 2],
+  [4, 1],
+  [1, 4],
+  [2, 4],
+  [22, 4],
+  [21, 4],
+  [57_472 + 558, 16],
+  [57_472 + 559, 16],
+  [57_472 + 123, 4],
+  [57_472 + 124, 4],
+];
+const UP_TIME_MS = 3_600_000;
+
+/** An end of a flow; `''` for one that is in no container. */
+interface End {
+  readonly address: string;
+  readonly container: string;
+}
+const ONE: End = { address: '10.1.1.1', container: '1edb6c16e3d2' };
+const OTHER: End = { address: '10.1.1.2', container: 'f427db2c87ac' };
+const OUTSIDE: End = { address: '198.51.100.7', container: '' };
+
+/** Who called whom how often, and whether round-trip times were seen. */
+const CALLS: readonly (readonly [client: End, server: End, count: number, hasLatency: boolean])[] = [
+  [ONE, OTHER, 10, true],
+  [OTHER, ONE, 1, false],
+  [ONE, OUTSIDE, 128, false],
+  [OUTSIDE, ONE, 33, false],
+  [OUTSIDE, OTHER, 1, false],
+];
+/** As clients 10 + 128 and 1, as servers 1 + 33 and 10 + 1. */
+const ROWS = ['1         11        f427db2c87ac 6', '138       34        1edb6c16e3d2 6'];
+
+/** Packets of an Exporter that tells those flows, all of them within a tenth of a second from `startMs`. */
+function exportedPackets(startMs: number): Octets[] {
+  const exportTime = Math.ceil(startMs / 1000) + 1;
+  const first = UP_TIME_MS + startMs - exportTime * 1000;
+  let port = 40_000;
+  const records = CALLS.flatMap(([client, server, count, hasLatency]) =>
+    Array.from({ length: count }, () =>
+      joined(
+        ipv4(client.address),
+        ipv4(server.address),
+        u16(port++),
+        u16(8080),
+        u8(6),
+        u32(1000),
+        u32(10),
+        u32(first),
+        u32(first + 100),
+        text(client.container, 16),
+        text(server.container, 16),
+        // Half the round-trip times between the probe and each end: 2 (1 + 2) ms between the ends.
+        u32(hasLatency ? 1 : 0),
+        u32(hasLatency ? 2 : 0),
+      ),
+    ),
+  );
+  const packets = [v9Packet([v9TemplateSet(300, FIELDS)], { exportTime, sysUpTimeMs: UP_TIME_MS })];
+  for (let at = 0; at < records.length; at += 15) {
+    const some = records.slice(at, at + 15);
+    const header = { count: some.length, exportTime, sysUpTimeMs: UP_TIME_MS, sequence: packets.length };
+    packets.push(v9Packet([v9DataSet(300, ...some)], header));
+  }
+  return packets;
+}
+
+/** An event in a pod, as libebpfflow prints it. */
+function podRecord(event: string, localPort: number): string {
+  return JSON.stringify({
+    timestamp: '1556532359.110896',
+    EVENT_TYPE: event,
+    IP_PROTOCOL_VERSION: 4,
+    PROTOCOL: 6,
+    L4_LOCAL_PORT: localPort,
+    L4_REMOTE_PORT: 9090,
+    IPV4_LOCAL_ADDR: '10.1.1.9',
+    IPV4_REMOTE_ADDR: '10.1.1.10',
+    LOCAL_CONTAINER: {
+      ID: '89b0acbdba4b',
+      KUBE: { NAME: 'heapster', POD: 'heapster-v1.5.2-6b5d7b57f9-g2cjz', NS: 'kube-system' },
+    },
+  });
+}
+
+/** A time as influx shows it. */
+function shown(unixSeconds: number): string {
+  return `${new Date(unixSeconds * 1000).toISOString().slice(0, 19)}Z`;
+}
+
+const programs: RunningProgram[] = [];
+
+describe.skipIf(!hasProgram('influxd') || !hasProgram('influx') || !hasProgram('script'))('a session of influx', () => {
+  let server: InfluxServer;
+  let folder: string;
+
+  beforeAll(async () => {
+    buildProgram();
+    server = await InfluxServer.start();
+  });
+  afterAll(() => server.close());
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'influxdb-session-'));
+    await server.query('DROP DATABASE "ntopng"');
+  });
+  afterEach(async () => {
+    for (const program of programs.splice(0)) await program.stop('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** Waits until a measurement has points. */
+  async function written(measurement: string): Promise<void> {
+    for (const endMs = Date.now() + 20_000; ; await sleep(100)) {
+      const rows = await server.query(`SELECT * FROM "${measurement}"`).catch(() => []);
+      if (rows.length > 0) return;
+      if (Date.now() > endMs) throw new Error(`no ${measurement}`);
+    }
+  }
+
+  it('shows what it showed in 2019, of a capture of that minute', async () => {
+    const startMs = Date.parse('2019-07-29T15:41:20.000Z');
+    const file = join(folder, 'exporter.pcap');
+    const packets = exportedPackets(startMs).map((payload) => ({
+      seconds: startMs / 1000 + 1,
+      octets: ethernet(0x0800, ipv4Packet({}, udp(40_000, 2055, payload))),
+    }));
+    writeFileSync(file, pcap({}, packets));
+    const run = await runProgram(['convert', file, '--influxdb', server.url, '--ifid', '6']);
+    expect(run).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    const [use, measurements, flows, flowsOfOne, rtt] = await typeAtInflux(server, [
+      'use ntopng',
+      MEASUREMENTS,
+      FLOWS,
+      FLOWS_OF_ONE,
+      'select * from "container:rtt" order by time desc',
+    ]);
+    expect(use).toEqual(['Using database ntopng']);
+    expect(measurements).toEqual(['name: measurements', 'name', '----', 'container:num_flows', 'container:rtt']);
+    // To the letter.
+    expect(flows).toEqual([
+      'name: container:num_flows',
+      'time                 as_client as_server container    ifid',
+      '----                 --------- --------- ---------    ----',
+      '2019-07-29T15:42:00Z 1         11        f427db2c87ac 6',
+      '2019-07-29T15:42:00Z 138       34        1edb6c16e3d2 6',
+    ]);
+    expect(flowsOfOne).toEqual([...flows!.slice(0, 3), flows![4]]);
+    expect(rtt!.slice(3).map((row) => row.split(/ +/))).toEqual([
+      ['2019-07-29T15:42:00Z', '6', 'f427db2c87ac', '6'],
+      ['2019-07-29T15:42:00Z', '6', '1edb6c16e3d2', '6'],
+    ]);
+  });
+
+  it('shows flows of containers a second after an Exporter has told them', async () => {
+    const program = await RunningProgram.collect([
+      ...['--influxdb', server.url, '--ifid', '6', '--json', '/dev/null'],
+      ...['--series-step', 'container=1s,pod=1s', '--series-delay', '3'],
+    ]);
+    programs.push(program);
+    const exporter = await UdpExporter.open(program.port);
+    const second = Math.floor(Date.now() / 1000);
+    for (const packet of exportedPackets(second * 1000 + 100)) await exporter.send(packet);
+    await exporter.close();
+    await written('container:num_flows');
+    const [, measurements, flows, flowsOfOne] = await typeAtInflux(server, [
+      'use ntopng',
+      MEASUREMENTS,
+      FLOWS,
+      FLOWS_OF_ONE,
+    ]);
+    expect(measurements!.slice(3)).toEqual(['container:num_flows', 'container:rtt']);
+    const time = shown(second + 1);
+    expect(flows!.slice(1)).toEqual([
+      'time                 as_client as_server container    ifid',
+      '----                 --------- --------- ---------    ----',
+      ...ROWS.map((row) => `${time} ${row}`),
+    ]);
+    expect(flowsOfOne!.slice(3)).toEqual([`${time} ${ROWS[1]}`]);
+    expect((await program.stop()).code).toBe(0);
+  });
+
+  describe('of agents', () => {
+    const examples = agentExamples();
+    if (examples === undefined) {
+      skipVisibly('the records of agents are absent (../shared/AGENT-JSON.md)');
+      return;
+    }
+
+    for (const [what, isNow] of [
+      ['as they were printed', false],
+      ['with the time of now', true],
+    ] as const) {
+      it(`shows their nested records, ${what}`, async () => {
+        const publisher = new XPublisher({ linger: 0 });
+        try {
+          await publisher.bind('tcp://127.0.0.1:*');
+          const program = await RunningProgram.start('listen', [
+            publisher.lastEndpoint!,
+            ...['--status', '127.0.0.1:0', '--influxdb', server.url, '--ifid', '6', '--json', '/dev/null'],
+            ...['--series-step', 'container=1s,pod=1s', '--series-delay', '3'],
+          ]);
+          programs.push(program);
+          for (const wanted = new Set(['flow', 'counter']); wanted.size > 0; ) {
+            const [frame] = await publisher.receive();
+            wanted.delete(frame!.subarray(1).toString());
+          }
+          const second = Math.floor(Date.now() / 1000);
+          const ofPod = (event: string, port: number) => ({ text: podRecord(event, port), isCounters: false });
+          for (const { text: printed, isCounters } of [...examples, ofPod('CONNECT', 41_000), ofPod('ACCEPT', 8080)]) {
+            const record = isNow ? printed.replace(/("timestamp": ?)"[0-9.]+"/, `$1"${second}.100000"`) : printed;
+            await publisher.send([header0({ topic: isCounters ? 'counter' : 'flow' }), record]);
+          }
+          await written('container:rtt_variance');
+          const [, measurements, flows, rtt, variance, pod] = await typeAtInflux(server, [
+            'use ntopng',
+            MEASUREMENTS,
+            FLOWS,
+            'select as_client from "container:rtt"',
+            'select as_client from "container:rtt_variance"',
+            'select num_containers from "pod:num_containers"',
+          ]);
+          expect(measurements!.slice(3)).toEqual(['container:num_flows', 'container:rtt', 'container:rtt_variance']);
+          const time = flows![3]!.split(' ')[0]!;
+          // What is told late counts in the step that is open.
+          if (isNow) expect(time).toBe(shown(second + 1));
+          else expect(Date.parse(time)).toBeGreaterThan((second - 60) * 1000);
+          // The socket that sends, and the connection, whose record has the container's name alone; the pod's two connections.
+          expect(flows!.slice(1)).toEqual([
+            'time                 as_client as_server container    ifid',
+            '----                 --------- --------- ---------    ----',
+            `${time} 2         0         cf5485c07181 6`,
+            `${time} 1         1         89b0acbdba4b 6`,
+          ]);
+          expect(rtt!.slice(3)).toEqual([`${time} 4.144`]);
+          expect(variance!.slice(3)).toEqual([`${time} 5.322`]);
+          expect(pod!.slice(3)).toEqual([`${time} 1`]);
+          expect((await program.stop()).code).toBe(0);
+        } finally {
+          publisher.close();
+        }
+      });
+    }
+  });
+});
