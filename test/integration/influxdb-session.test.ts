@@ -6,92 +6,21 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { XPublisher } from 'zeromq';
-import { ethernet, ipv4 as ipv4Packet, pcap, udp } from '../support/capture-builder.ts';
 import { skipVisibly } from '../support/conformance-capture.ts';
+import { containerCapture, containerPackets } from '../support/container-exporter.ts';
 import { typeAtInflux } from '../support/influx-session.ts';
 import { hasProgram, InfluxServer } from '../support/influxdb.ts';
 import { agentExamples } from '../support/listening-harness.ts';
-import { type Field9, v9DataSet, v9Packet, v9TemplateSet } from '../support/netflow9-message.ts';
 import { header0 } from '../support/ntopng-message.ts';
 import { buildProgram, RunningProgram, runProgram } from '../support/program.ts';
 import { UdpExporter } from '../support/udp-exporter.ts';
-import { ipv4, joined, type Octets, text, u8, u16, u32 } from '../support/wire-octets.ts';
 
 const MEASUREMENTS = 'show measurements with measurement =~ /^container*/';
 const FLOWS = 'select * from "container:num_flows" order by time desc limit 10';
 const FLOWS_OF_ONE = `select * from "container:num_flows" where "container" = '1edb6c16e3d2' order by time desc limit 10`;
 
-/** Addresses, ports, protocol, octets, packets, first and last switched, containers of both ends, half latencies of both ends. */
-const FIELDS: readonly Field9[] = [
-  [8, 4],
-  [12, 4],
-  [7, 2],
-  [11, 2],
-  [4, 1],
-  [1, 4],
-  [2, 4],
-  [22, 4],
-  [21, 4],
-  [57_472 + 558, 16],
-  [57_472 + 559, 16],
-  [57_472 + 123, 4],
-  [57_472 + 124, 4],
-];
-const UP_TIME_MS = 3_600_000;
-
-/** An end of a flow; `''` for one that is in no container. */
-interface End {
-  readonly address: string;
-  readonly container: string;
-}
-const ONE: End = { address: '10.1.1.1', container: '1edb6c16e3d2' };
-const OTHER: End = { address: '10.1.1.2', container: 'f427db2c87ac' };
-const OUTSIDE: End = { address: '198.51.100.7', container: '' };
-
-/** Who called whom how often, and whether round-trip times were seen. */
-const CALLS: readonly (readonly [client: End, server: End, count: number, hasLatency: boolean])[] = [
-  [ONE, OTHER, 10, true],
-  [OTHER, ONE, 1, false],
-  [ONE, OUTSIDE, 128, false],
-  [OUTSIDE, ONE, 33, false],
-  [OUTSIDE, OTHER, 1, false],
-];
-/** As clients 10 + 128 and 1, as servers 1 + 33 and 10 + 1. */
+/** As influx shows what the Exporter tells of its two containers. */
 const ROWS = ['1         11        f427db2c87ac 6', '138       34        1edb6c16e3d2 6'];
-
-/** Packets of an Exporter that tells those flows, all of them within a tenth of a second from `startMs`. */
-function exportedPackets(startMs: number): Octets[] {
-  const exportTime = Math.ceil(startMs / 1000) + 1;
-  const first = UP_TIME_MS + startMs - exportTime * 1000;
-  let port = 40_000;
-  const records = CALLS.flatMap(([client, server, count, hasLatency]) =>
-    Array.from({ length: count }, () =>
-      joined(
-        ipv4(client.address),
-        ipv4(server.address),
-        u16(port++),
-        u16(8080),
-        u8(6),
-        u32(1000),
-        u32(10),
-        u32(first),
-        u32(first + 100),
-        text(client.container, 16),
-        text(server.container, 16),
-        // Half the round-trip times between the probe and each end: 2 (1 + 2) ms between the ends.
-        u32(hasLatency ? 1 : 0),
-        u32(hasLatency ? 2 : 0),
-      ),
-    ),
-  );
-  const packets = [v9Packet([v9TemplateSet(300, FIELDS)], { exportTime, sysUpTimeMs: UP_TIME_MS })];
-  for (let at = 0; at < records.length; at += 15) {
-    const some = records.slice(at, at + 15);
-    const header = { count: some.length, exportTime, sysUpTimeMs: UP_TIME_MS, sequence: packets.length };
-    packets.push(v9Packet([v9DataSet(300, ...some)], header));
-  }
-  return packets;
-}
 
 /** An event in a pod, as libebpfflow prints it. */
 function podRecord(event: string, localPort: number): string {
@@ -148,11 +77,7 @@ describe.skipIf(!hasProgram('influxd') || !hasProgram('influx') || !hasProgram('
   it('shows what it showed in 2019, of a capture of that minute', async () => {
     const startMs = Date.parse('2019-07-29T15:41:20.000Z');
     const file = join(folder, 'exporter.pcap');
-    const packets = exportedPackets(startMs).map((payload) => ({
-      seconds: startMs / 1000 + 1,
-      octets: ethernet(0x0800, ipv4Packet({}, udp(40_000, 2055, payload))),
-    }));
-    writeFileSync(file, pcap({}, packets));
+    writeFileSync(file, containerCapture(startMs));
     const run = await runProgram(['convert', file, '--influxdb', server.url, '--ifid', '6']);
     expect(run).toMatchObject({ code: 0, stdout: '', stderr: '' });
     const [use, measurements, flows, flowsOfOne, rtt] = await typeAtInflux(server, [
@@ -187,7 +112,7 @@ describe.skipIf(!hasProgram('influxd') || !hasProgram('influx') || !hasProgram('
     programs.push(program);
     const exporter = await UdpExporter.open(program.port);
     const second = Math.floor(Date.now() / 1000);
-    for (const packet of exportedPackets(second * 1000 + 100)) await exporter.send(packet);
+    for (const packet of containerPackets(second * 1000 + 100)) await exporter.send(packet);
     await exporter.close();
     await written('container:num_flows');
     const [, measurements, flows, flowsOfOne] = await typeAtInflux(server, [
