@@ -1,6 +1,6 @@
 /** The session that users of containers type at `influx`, on a real InfluxDB that the program has filled. */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,7 +12,7 @@ import { typeAtInflux } from '../support/influx-session.ts';
 import { hasProgram, InfluxServer } from '../support/influxdb.ts';
 import { agentExamples } from '../support/listening-harness.ts';
 import { header0 } from '../support/ntopng-message.ts';
-import { buildProgram, RunningProgram, runProgram } from '../support/program.ts';
+import { buildProgram, RunningProgram, repositoryPath, runProgram } from '../support/program.ts';
 import { UdpExporter } from '../support/udp-exporter.ts';
 
 const MEASUREMENTS = 'show measurements with measurement =~ /^container*/';
@@ -102,6 +102,21 @@ describe.skipIf(!hasProgram('influxd') || !hasProgram('influx') || !hasProgram('
       ['2019-07-29T15:42:00Z', '6', 'f427db2c87ac', '6'],
       ['2019-07-29T15:42:00Z', '6', '1edb6c16e3d2', '6'],
     ]);
+  });
+
+  it('is in the README as it is here', async () => {
+    const readme = readFileSync(repositoryPath('README.md'), 'utf8');
+    const [, session = ''] = /<!-- session: [^\n]*\n\n```\n([\s\S]*?)```/.exec(readme) ?? [];
+    const [shell = '', , ...rest] = session.trimEnd().split('\n');
+    const [, ...words] = shell.replace('$ ', '').split(' ');
+    const capture = words.findIndex((word) => word.endsWith('.pcap'));
+    words[capture] = repositoryPath(words[capture]!);
+    words[words.indexOf('--influxdb') + 1] = server.url;
+    expect(await runProgram(words)).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    const typed = rest.filter((line) => line.startsWith('> ')).map((line) => line.slice(2));
+    expect(typed.length).toBeGreaterThan(1);
+    const answers = await typeAtInflux(server, typed);
+    expect(answers.flatMap((answer, index) => [`> ${typed[index]}`, ...answer])).toEqual(rest);
   });
 
   it('shows flows of containers a second after an Exporter has told them', async () => {
