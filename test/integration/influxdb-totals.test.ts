@@ -98,7 +98,7 @@ describe.skipIf(!hasProgram('influxd'))('captures in InfluxDB', () => {
     const { code, stdout, stderr } = await away;
     expect(code).toBe(1);
     expect(stdout).toBe('');
-    expect(stderr).toMatch(/^flowrelay: .* 506 flows, .*, (\d+) points, \1 points not confirmed\n$/);
+    expect(stderr).toMatch(/^flowrelay: .* 506 flows, .*, (\d+) points, \1 points not confirmed$/m);
   }, 90_000);
 });
 
