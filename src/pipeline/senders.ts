@@ -67,7 +67,7 @@ export async function openFileSenders(
       delivery,
       onEvent: (event) => {
         const [level, text] = eventText(event);
-        if (level === 'error') onProblem(text);
+        if (level !== 'info') onProblem(text);
       },
     });
   } catch (error) {

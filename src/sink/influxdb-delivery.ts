@@ -188,6 +188,7 @@ export class Delivery {
   async #run(lane: Lane): Promise<void> {
     // Its maker is not done yet.
     await Promise.resolve();
+    if (lane.isFresh) await this.#introduce(lane);
     while (!this.#isStopped) {
       if (lane.isFresh && lane.work === undefined) await this.#gather(lane);
       lane.work ??= this.#nextWork(lane);
@@ -199,6 +200,21 @@ export class Delivery {
       const pauseMs = await this.#send(lane, lane.work);
       if (pauseMs > 0) await this.#pause(lane, pauseMs);
     }
+  }
+
+  /** Meets the server before there are points for it: a wrong address or token shows at the start. */
+  async #introduce(lane: Lane): Promise<void> {
+    while (!this.#isStopped && !this.#isFlushing && this.pending.lines === 0) {
+      const answer = await this.#identify();
+      if (this.#isStopped) return;
+      if ('kind' in answer) {
+        if (lane.failures > 0 && this.state !== 'up') this.state = 'starting';
+        this.problem = '';
+        break;
+      }
+      await this.#pause(lane, this.#failed(lane, answer));
+    }
+    lane.failures = 0;
   }
 
   /** Fresh points come a few at a time: waits until they are worth a request. */
@@ -271,7 +287,7 @@ export class Delivery {
       return 0;
     }
     const identity = await this.#identify();
-    if (!('kind' in identity)) return this.#failed(lane, slice, work, identity);
+    if (!('kind' in identity)) return this.#failed(lane, identity, work, slice);
     this.requests++;
     const answer = await this.options.transport.write(writePath(identity.kind, this.options.target), slice.octets);
     if (this.#isStopped && answer.status !== 204) return 0;
@@ -298,7 +314,7 @@ export class Delivery {
     }
     this.requestsFailed++;
     this.pointsRetried += slice.lines;
-    return this.#failed(lane, slice, work, answer);
+    return this.#failed(lane, answer, work, slice);
   }
 
   #succeeded(lane: Lane): void {
@@ -320,13 +336,14 @@ export class Delivery {
     }
   }
 
-  #failed(lane: Lane, slice: Slice, work: Work, answer: InfluxdbAnswer): number {
+  #failed(lane: Lane, answer: InfluxdbAnswer, work?: Work, slice?: Slice): number {
     const nowMs = Date.now();
     const { status, isTimeOut, retryAfterMs } = answer;
     const { server, minRetryMs, maxRetryMs, refusedRetryMs } = this.options;
     lane.failures++;
     if (status === 0) this.#identity = undefined;
-    if (isTimeOut || status === 500) this.#shrink(work, slice, status, nowMs);
+    if ((isTimeOut || status === 500) && work !== undefined && slice !== undefined)
+      this.#shrink(work, slice, status, nowMs);
     const words = serverWords(answer.text);
     this.problem = status === 0 || words.startsWith(`${status} `) ? words : `${status} ${words}`.trim();
     if (status === 404 && this.#identity?.kind === 'influxdb1' && lane.failures === 1) {

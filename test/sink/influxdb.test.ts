@@ -68,6 +68,51 @@ describe('where points go', () => {
     ]);
   });
 
+  it('meets a server before there are points for it', async () => {
+    const stub = await stubOf('v2.7.1', OK);
+    const { sink, events } = await open(stub, { organisation: 'o' });
+    await until(() => events.length > 0, 'word of the server');
+    expect(events).toEqual([
+      { kind: 'server_identified', server: stub.url, serverKind: 'influxdb2', version: 'v2.7.1' },
+    ]);
+    expect(stub.writes).toEqual([]);
+    expect(sink.deliveries[0]).toMatchObject({ state: 'starting', problem: '' });
+  });
+
+  it('says that a server is not ready before there are points, and meets it again', async () => {
+    const stub = await stubOf('1.8.10', () => ({ status: 503, body: '{"error":"not now"}' }));
+    const { sink, events } = await open(stub);
+    const [delivery] = sink.deliveries;
+    await until(() => stub.requests.length > 2, 'further attempts');
+    expect(delivery).toMatchObject({ state: 'down', problem: '503 not now' });
+    expect(events).toEqual([
+      { kind: 'server_identified', server: stub.url, serverKind: 'influxdb1', version: '1.8.10' },
+      { kind: 'server_down', server: stub.url, reason: '503 not now' },
+    ]);
+    stub.answer = ({ path }) =>
+      path.startsWith('/query') ? { status: 200, body: '{"results":[{"statement_id":0}]}' } : { status: 204 };
+    await until(() => delivery!.problem === '', 'an end of the problem');
+    expect(delivery).toMatchObject({ state: 'starting', pointsConfirmed: 0 });
+    hand(sink, points(3));
+    await sink.flush();
+    expect(lines(stub)).toEqual(points(3));
+    expect(delivery).toMatchObject({ state: 'up', pointsConfirmed: 3 });
+  });
+
+  it('gets points that came while it was away and there were none', async () => {
+    const stub = await stubOf('1.8.10', () => ({ status: 503 }));
+    const { sink } = await open(stub);
+    await until(() => stub.requests.length > 1, 'further attempts');
+    hand(sink, points(3));
+    stub.answer = ({ path }) =>
+      path.startsWith('/query') ? { status: 200, body: '{"results":[{"statement_id":0}]}' } : { status: 204 };
+    // No flush: they go by themselves.
+    await until(() => sink.deliveries[0]!.pointsConfirmed === 3, 'confirmation');
+    hand(sink, points(2, 4));
+    await until(() => sink.deliveries[0]!.pointsConfirmed === 5, 'confirmation of what follows');
+    expect(lines(stub)).toEqual(points(5));
+  });
+
   it('takes the version of InfluxDB 3 from the body of /health too', async () => {
     const stub = await stubOf('', ({ path }) =>
       path === '/health' ? { status: 200, headers: PROBLEM, body: '{"version":"3.1.0"}' } : { status: 204 },
