@@ -42,8 +42,8 @@ function either(choices: readonly string[]): string {
   return choices.length < 2 ? choices.join('') : `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`;
 }
 
-/** A value as a line can hold it. */
+/** A value as a line can hold it, without the user and password of a URL. */
 function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = (JSON.stringify(value) ?? String(value)).replace(/:\/\/[^\s"]*@/g, '://…@');
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

@@ -62,7 +62,7 @@ export class Points implements RecordOutput {
     const steps = checked(() => parseSeriesSteps(configuration.seriesStep.join(',')));
     const limits = checked(() => parseFamilyLimits(configuration.seriesFamilyMax.join(','), configuration.seriesMax));
     checked(() => new LocalNetworks(configuration.localNetworks));
-    const sink = await openInfluxdb(
+    const sink = await openSink(
       {
         urls: configuration.influxdb,
         database: configuration.influxdbDatabase,
@@ -183,6 +183,15 @@ export class Points implements RecordOutput {
       for (const points of Object.values(pointsDropped)) lost += points;
     }
     return { unconfirmed, lost, isKept };
+  }
+}
+
+/** What keeps it from opening is in its options: a server that is down does not. */
+async function openSink(...[options, onEvent]: Parameters<typeof openInfluxdb>): Promise<InfluxdbSink> {
+  try {
+    return await openInfluxdb(options, onEvent);
+  } catch (error) {
+    throw new ConfigurationError([(error as Error).message]);
   }
 }
 

@@ -399,8 +399,11 @@ function readCertificates(path: string): string | undefined {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new Error(`cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? 'unknown'}`, { cause: error });
+    throw new Error(`influxdb-ca: cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? 'unknown'}`, {
+      cause: error,
+    });
   }
-  if (!text.includes('-----BEGIN CERTIFICATE-----')) throw new Error(`${path}: holds no certificate in PEM`);
+  if (!text.includes('-----BEGIN CERTIFICATE-----'))
+    throw new Error(`influxdb-ca: ${path} holds no certificate in PEM`);
   return text;
 }

@@ -33,6 +33,18 @@ describe('usage', () => {
     [`convert --bogus ${CAPTURE}`, ['unknown option --bogus']],
     [`convert ${CAPTURE} --nmaes=iana`, ['unknown option --nmaes=iana']],
     ['collect extra', ['Unknown argument: extra']],
+    [
+      `convert ${CAPTURE} --influxdb http://127.0.0.1:9 --influxdb http://127.0.0.1:9/`,
+      ['influxdb: a URL is given twice'],
+    ],
+    [
+      `convert ${CAPTURE} --influxdb http://127.0.0.1:9 --influxdb-ca /nowhere`,
+      ['influxdb-ca: cannot read /nowhere: ENOENT'],
+    ],
+    [
+      `convert ${CAPTURE} --influxdb http://me:s3cret@127.0.0.1:9`,
+      ['--influxdb: must be http://HOST:PORT or https://HOST:PORT, not "http://…@127.0.0.1:9"'],
+    ],
     ['collect --names', ['Not enough arguments following: names']],
     [
       'collect --listen x --status y --names z',

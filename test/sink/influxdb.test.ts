@@ -596,7 +596,7 @@ describe('options of no use', () => {
     [{ urls: ['ftp://a:secret@host'] }, /^influxdb: ftp:\/\/…@host is no URL/],
     [{ urls: ['http://h:1', 'http://h:1/'] }, /given twice/],
     [{ urls: ['http://h:1'], database: '' }, /neither a database nor a bucket/],
-    [{ urls: ['http://h:1'], certificateAuthorityFile: '/nowhere' }, /^cannot read \/nowhere: ENOENT$/],
+    [{ urls: ['http://h:1'], certificateAuthorityFile: '/nowhere' }, /^influxdb-ca: cannot read \/nowhere: ENOENT$/],
     [{ urls: ['http://h:1'], token: 'a\nb' }, /no header can carry/],
     [{ urls: ['http://h:1'], directory: '/dev/null/spool' }, /^cannot use spool \/dev\/null\/spool: /],
   ])('%j', async (options, message) => {
