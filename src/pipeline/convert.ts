@@ -52,6 +52,8 @@ export interface ConvertSummary {
 const QUEUE_OCTETS = 8_388_608;
 /** How long work may go on before signals and writes get their turn. */
 const TURN_MS = 50;
+/** Between points of Exporters' losses, of a capture's own time. */
+const LOSSES_INTERVAL_MS = 60_000;
 /** Exporter address of IPFIX files, which name none (RFC 5655). */
 const FILE_ADDRESS = '0.0.0.0';
 
@@ -102,6 +104,7 @@ class Conversion {
   #messagesOther = 0;
   #filesWithProblems = 0;
   #turnStartMs = Date.now();
+  #lossesToldMs = Number.NEGATIVE_INFINITY;
 
   constructor(configuration: Configuration, observer: ConvertObserver, stop: AbortSignal) {
     this.#configuration = configuration;
@@ -193,12 +196,11 @@ class Conversion {
   async #addCapture(file: string, source: OctetSource): Promise<string | undefined> {
     const { port: ports } = this.#configuration;
     const decoding = this.#decoding;
-    const { points } = this.#output;
     const reader = new CaptureReader();
     const streams = new CapturedIpfixStreams(
       (stream, view, octets, start, end, timeMs) => {
         this.#messages++;
-        points?.advance(timeMs);
+        this.#advance(timeMs);
         decoding.decode(octets, view, start, end, stream.sourceAddress, stream.sourcePort, timeMs, true);
       },
       (stream, reason) => {
@@ -210,7 +212,7 @@ class Conversion {
       {
         onDatagram: ({ octets, view, start, end, sourceAddress, sourcePort, timeMs }) => {
           this.#messages++;
-          points?.advance(timeMs);
+          this.#advance(timeMs);
           const outcome = decoding.decode(octets, view, start, end, sourceAddress, sourcePort, timeMs, false);
           if (outcome === 'version_unsupported') this.#messagesOther++;
         },
@@ -268,6 +270,17 @@ class Conversion {
     }
     if (this.isOver) return undefined;
     return source.next();
+  }
+
+  /** Says what time it is by the capture, and once a minute of it what Exporters have lost until then. */
+  #advance(timeMs: number): void {
+    const { points } = this.#output;
+    if (points === undefined) return;
+    points.advance(timeMs);
+    if (Math.abs(timeMs - this.#lossesToldMs) < LOSSES_INTERVAL_MS) return;
+    this.#lossesToldMs = timeMs;
+    this.#totals.update(this.#decoding.sessions);
+    points.tellLosses(this.#totals);
   }
 
   #problem(text: string): void {
