@@ -1,6 +1,6 @@
 import { writeInteger } from '../bytes/digits.ts';
 import type { Flow } from '../flow/flow.ts';
-import { type FlowPlan, planFlow } from './flow-plan.ts';
+import { elementLength, type FlowPlan, planFlow } from './flow-plan.ts';
 import type { LocalNetworks } from './local-networks.ts';
 import type { SeededHash } from './seeded-hash.ts';
 import { AMOUNTS, SLACK_MS } from './step-window.ts';
@@ -262,6 +262,15 @@ export class FlowFacts {
     if (plan.l7ProtocolName >= 0) {
       const at = words[plan.l7ProtocolName]!;
       const length = words[plan.l7ProtocolName + 1]!;
+      if (length > 0 && bytes[at] !== 0) {
+        application.read(bytes, at, length);
+        this.hasApplication = true;
+        return;
+      }
+    }
+    if (plan.applicationText.slot >= 0) {
+      const at = words[plan.applicationText.slot]!;
+      const length = elementLength(flow, plan.applicationText);
       if (length > 0 && bytes[at] !== 0) {
         application.read(bytes, at, length);
         this.hasApplication = true;

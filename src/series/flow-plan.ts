@@ -46,6 +46,8 @@ export interface FlowPlan {
   readonly l7ProtocolName: number;
   /** Name from options data. */
   readonly applicationName: number;
+  /** Name in the record itself (element 96). */
+  readonly applicationText: ElementPlace;
   /** Octets of engine and selector. */
   readonly applicationId: number;
   /** nDPI's number. */
@@ -119,6 +121,7 @@ export function planFlow(layout: Layout): FlowPlan {
     sourceIdIndex: slotOf('sourceIdIndex'),
     l7ProtocolName: slotOf('l7ProtocolName'),
     applicationName: slotOf('applicationName'),
+    applicationText: element('APPLICATION_NAME', 'applicationName'),
     applicationId: slotOf('applicationId'),
     l7Protocol: slotOf('l7Protocol'),
     sourceContainer: slotOf('sourceContainerId'),

@@ -19,11 +19,10 @@ export const PORT_OCTETS = { received: 3_000_000, sent: 600_000 } as const;
 
 const REMOTE = Uint8Array.of(198, 51, 100, 7);
 
-/** Elements of ntop: retransmissions and packets out of order (109 to 112), network latencies (123, 124), name of the application (119), containers (558, 559). */
+/** Elements of ntop: retransmissions and packets out of order (109 to 112), network latencies (123, 124), containers (558, 559), name of the application (119). */
 const FIELDS = [
   ...FLOW_FIELDS,
   ...[109, 110, 111, 112, 123, 124].map((id) => ntop(id, 4)),
-  ntop(119, VARIABLE),
   ntop(558, VARIABLE),
   ntop(559, VARIABLE),
 ] as const;
@@ -35,7 +34,7 @@ function flow(endMs: number, remote?: Octets): Octets {
   const view = new DataView(plain.buffer, plain.byteOffset + plain.length - 16);
   view.setBigUint64(0, BigInt(endMs - 10_000));
   view.setBigUint64(8, BigInt(endMs));
-  return joined(plain, ...[3, 1, 2, 1, 4, 6].map(u32), ...['HTTP', '1edb6c16e3d2', 'f427db2c87ac'].map(variableText));
+  return joined(plain, ...[3, 1, 2, 1, 4, 6].map(u32), ...['1edb6c16e3d2', 'f427db2c87ac', 'HTTP'].map(variableText));
 }
 
 function counters(index: number): Uint8Array {
@@ -66,11 +65,12 @@ export function dashboardCapture(beginSeconds: number): Uint8Array {
         seconds,
         octets: ethernet(0x0800, ipv4({ source, destination: '192.0.2.200', protocol: 17 }, udp(40_000, port, octets))),
       });
-    for (const [source, missing, remote] of [
-      ['192.0.2.1', LOST, undefined],
-      ['192.0.2.2', 0, REMOTE],
+    // One names the application by IANA's element 96, the other by ntop's.
+    for (const [source, missing, application, remote] of [
+      ['192.0.2.1', LOST, [96, VARIABLE], undefined],
+      ['192.0.2.2', 0, ntop(119, VARIABLE), REMOTE],
     ] as const) {
-      const sets = [templateSet(300, FIELDS), dataSet(300, flow(seconds * 1000, remote))];
+      const sets = [templateSet(300, [...FIELDS, application]), dataSet(300, flow(seconds * 1000, remote))];
       sent(source, 4739, message(sets, { exportTime: seconds, sequence: index >= 3 ? index + missing : index }));
     }
     sent('192.0.2.2', 6343, counters(index));
