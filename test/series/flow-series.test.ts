@@ -111,6 +111,13 @@ describe('points of hand-made flows', () => {
     expect(harness.rows('iface:flows')).toEqual(['60s num_flows=3']);
   });
 
+  it('takes the name of an application from the record too, where it has no number', () => {
+    const octets = [...new TextEncoder().encode('irc\0')];
+    const name = { elementId: 96, ntop: 'APPLICATION_NAME', iana: 'applicationName', value: 'string', octets } as const;
+    const harness = new SeriesHarness().add({ ...flow(), elements: [name] });
+    expect(harness.rows('iface:ndpi').at(-1)).toBe('protocol=irc 60s bytes=1000');
+  });
+
   it('has details of hosts: protocols, applications, DSCP, packets', () => {
     const harness = new SeriesHarness()
       .add(flow({ tos: 0xb8, l7ProtocolName: 'TLS.Google Mail\0\0' }))
