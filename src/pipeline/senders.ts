@@ -22,6 +22,8 @@ const LIVE_QUEUE_OCTETS = 16_777_216;
 const FILE_QUEUE_OCTETS = 8_388_608;
 /** Few enough batches of a feed to be still in the processor's cache when they are sent, and written over after that. */
 const FILE_FEED_QUEUE_OCTETS = 786_432;
+/** Different things said about points when files are read. */
+const MAX_POINT_PROBLEMS = 10;
 
 /** Opens those that are asked for, of a program that runs until it is stopped. Rejects with one clear error where one cannot be opened. */
 export async function openLiveSenders(
@@ -53,6 +55,8 @@ export async function openFileSenders(
   onProblem: (text: string) => void,
 ): Promise<void> {
   const delivery = 'wait';
+  // A server may refuse any number of points in the same words; how many they were is in the summary.
+  const said = new Set<string>();
   try {
     await output.openFeed(configuration, {
       ...context,
@@ -67,7 +71,9 @@ export async function openFileSenders(
       delivery,
       onEvent: (event) => {
         const [level, text] = eventText(event);
-        if (level !== 'info') onProblem(text);
+        if (level === 'info' || said.size >= MAX_POINT_PROBLEMS || said.has(text)) return;
+        said.add(text);
+        onProblem(text);
       },
     });
   } catch (error) {
