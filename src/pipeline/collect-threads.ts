@@ -14,12 +14,11 @@ import {
   type CollectTotals,
   changedRestartOptions,
   logStopped,
-  openStatusServer,
   type RunningCollect,
   sayBuffers,
 } from './collect.ts';
 import { THREAD_MODULE } from './collect-thread.ts';
-import { DEFAULT_LISTEN, formatHostPort, parseHostPort, parseListenUrl } from './listen-url.ts';
+import { DEFAULT_LISTEN, formatHostPort, parseListenUrl } from './listen-url.ts';
 import type { Log, LogFields } from './log.ts';
 import { mergeExporters, mergeHealth, mergeMetrics, mergeTemplates } from './merged-pages.ts';
 import { mergeStates } from './merged-state.ts';
@@ -27,6 +26,7 @@ import { sharedPortFault } from './shared-port-fault.ts';
 import { StateFile } from './state-file.ts';
 import { type KnowledgeChanges, type SavedKnowledge, StateKeeper } from './state-keeper.ts';
 import { limitOf } from './status-pages.ts';
+import { openStatusServer, statusAddress } from './status-server.ts';
 import { ThreadCalls } from './thread-calls.ts';
 import {
   THREAD_WORD,
@@ -94,8 +94,7 @@ class CollectThreads implements RunningCollect, SavedKnowledge {
   }
 
   get status(): string | undefined {
-    if (this.#statusServer === undefined) return undefined;
-    return formatHostPort(parseHostPort(this.#configuration.status).address, this.#statusServer.port);
+    return statusAddress(this.#configuration.status, this.#statusServer);
   }
 
   async start(): Promise<void> {

@@ -1,14 +1,14 @@
 /** Datagrams from the network to lines: listeners, one decoder, sinks, the status page and saved state. */
 
 import type { Configuration } from '../config/configuration.ts';
-import { type StatusPage, StatusServer } from '../metrics/status.ts';
+import type { StatusServer } from '../metrics/status.ts';
 import type { FeedStatus } from '../sink/formats/ntopng-topics.ts';
 import type { NdjsonEvent, WriteTurns } from '../sink/ndjson.ts';
 import { Decoding } from './decoding.ts';
 import { decodingOptionsOf } from './decoding-options.ts';
 import { ExporterTotals } from './exporter-totals.ts';
 import { feedStatus } from './feed-status.ts';
-import { DEFAULT_LISTEN, formatHostPort, parseHostPort, parseListenUrl } from './listen-url.ts';
+import { DEFAULT_LISTEN, parseListenUrl } from './listen-url.ts';
 import { type Listener, type ListenerStatus, openListener } from './listener.ts';
 import type { Log } from './log.ts';
 import { Output, type OutputOptions } from './output.ts';
@@ -18,6 +18,7 @@ import { logSinkEvent } from './sink-log.ts';
 import { StateFile } from './state-file.ts';
 import { StateKeeper } from './state-keeper.ts';
 import { statusPages } from './status-pages.ts';
+import { openStatusServer, statusAddress } from './status-server.ts';
 
 const FLUSH_INTERVAL_MS = 200;
 const TICK_MS = 1000;
@@ -174,8 +175,7 @@ export class Collector implements RunningCollect {
   }
 
   get status(): string | undefined {
-    if (this.#statusServer === undefined) return undefined;
-    return formatHostPort(parseHostPort(this.#configuration.status).address, this.#statusServer.port);
+    return statusAddress(this.#configuration.status, this.#statusServer);
   }
 
   /** Faults of ours since the program started. */
@@ -422,27 +422,6 @@ export class Collector implements RunningCollect {
       { internalErrors },
     );
     this.#internalErrorsLogged = internalErrors;
-  }
-}
-
-/** Serves the pages at `status`. Undefined where that is `off`, or the port is taken and was not asked for. */
-export async function openStatusServer(
-  status: string,
-  pages: ReadonlyMap<string, StatusPage>,
-  { isStatusAsked, log }: Pick<CollectOptions, 'isStatusAsked' | 'log'>,
-): Promise<StatusServer | undefined> {
-  if (status === 'off') return undefined;
-  const { address, port } = parseHostPort(status);
-  try {
-    return await StatusServer.open({ host: address, port, pages });
-  } catch (error) {
-    if (isStatusAsked) throw error;
-    log.write(
-      'warning',
-      'status_off',
-      `${(error as Error).message}; going on without the status page (--status HOST:PORT moves it)`,
-    );
-    return undefined;
   }
 }
 

@@ -8,17 +8,16 @@ import { ZmqInput, type ZmqInputEvent } from '../input/zmq.ts';
 import type { StatusServer } from '../metrics/status.ts';
 import type { FeedStatus } from '../sink/formats/ntopng-topics.ts';
 import type { NdjsonEvent } from '../sink/ndjson.ts';
-import { openStatusServer } from './collect.ts';
 import { listenEncryption } from './listen-encryption.ts';
 import { listenPages, type SubscriptionStatus } from './listen-pages.ts';
 import type { ListenEndpoint } from './listen-sources.ts';
-import { formatHostPort, parseHostPort } from './listen-url.ts';
 import { Listening } from './listening.ts';
 import type { Log } from './log.ts';
 import { Output, type OutputOptions } from './output.ts';
 import { senderOutcome, senderTargets } from './sender-status.ts';
 import { openLiveSenders } from './senders.ts';
 import { logSinkEvent } from './sink-log.ts';
+import { openStatusServer, statusAddress } from './status-server.ts';
 
 const FLUSH_INTERVAL_MS = 200;
 const TICK_MS = 1000;
@@ -121,8 +120,7 @@ class FeedListener implements RunningListen {
   }
 
   get status(): string | undefined {
-    if (this.#statusServer === undefined) return undefined;
-    return formatHostPort(parseHostPort(this.#configuration.status).address, this.#statusServer.port);
+    return statusAddress(this.#configuration.status, this.#statusServer);
   }
 
   subscriptions(): readonly SubscriptionStatus[] {

@@ -6,9 +6,8 @@ import { type CaptureOutcome, CaptureReader } from '../input/capture-file.ts';
 import { LiveCapture } from '../input/live-capture.ts';
 import type { PayloadDetector } from '../meter/application/payload-detector.ts';
 import type { MeteringProcess } from '../meter/metering-process.ts';
-import { StatusServer } from '../metrics/status.ts';
+import type { StatusServer } from '../metrics/status.ts';
 import type { NdjsonEvent } from '../sink/ndjson.ts';
-import { formatHostPort, parseHostPort } from './listen-url.ts';
 import type { Log } from './log.ts';
 import { meteringOf, PacketFeed } from './metering.ts';
 import { Output, type OutputOptions } from './output.ts';
@@ -17,6 +16,7 @@ import { probePages } from './probe-pages.ts';
 import { senderOutcome, senderTargets } from './sender-status.ts';
 import { openLiveSenders } from './senders.ts';
 import { logSinkEvent } from './sink-log.ts';
+import { openStatusServer, statusAddress } from './status-server.ts';
 
 const FLUSH_INTERVAL_MS = 200;
 const TICK_MS = 500;
@@ -84,8 +84,7 @@ class LiveProbe implements RunningProbe {
   }
 
   get status(): string | undefined {
-    if (this.#statusServer === undefined) return undefined;
-    return formatHostPort(parseHostPort(this.#configuration.status).address, this.#statusServer.port);
+    return statusAddress(this.#configuration.status, this.#statusServer);
   }
 
   get packetsDropped(): number {
@@ -197,19 +196,7 @@ class LiveProbe implements RunningProbe {
   }
 
   async #openStatus(): Promise<void> {
-    const { status } = this.#configuration;
-    if (status === 'off') return;
-    const { address, port } = parseHostPort(status);
-    try {
-      this.#statusServer = await StatusServer.open({ host: address, port, pages: probePages(this) });
-    } catch (error) {
-      if (this.#options.isStatusAsked) throw error;
-      this.#log.write(
-        'warning',
-        'status_off',
-        `${(error as Error).message}; going on without the status page (--status HOST:PORT moves it)`,
-      );
-    }
+    this.#statusServer = await openStatusServer(this.#configuration.status, probePages(this), this.#options);
   }
 
   #tick(): void {
