@@ -1,11 +1,11 @@
 import { fstatSync, writeSync } from 'node:fs';
 import type { Configuration } from '../config/configuration.ts';
-import type { ConvertObserver } from '../pipeline/convert.ts';
+import type { FileObserver } from '../pipeline/file-run.ts';
 import { sayLine } from './plain-line.ts';
 import { programVersion } from './version.ts';
 
 /** Shows on a terminal how far the reading of files is. */
-export interface FileProgress extends ConvertObserver {
+export interface FileProgress extends FileObserver {
   /** Takes the progress line away. */
   clear(): void;
 }

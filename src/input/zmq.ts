@@ -53,7 +53,8 @@ export class ZmqInput {
   readonly #socket: Subscriber;
   #isClosing = false;
   #received: Promise<void> = Promise.resolve();
-  #lastRefusal = '';
+  /** Whether the log has the refusal: ZeroMQ tries on, and says of each try something else. */
+  #isRefusalTold = false;
 
   /** Binds or connects, and begins to receive. Rejects with one clear error where that cannot be. */
   static async open(options: ZmqInputOptions): Promise<ZmqInput> {
@@ -149,13 +150,13 @@ export class ZmqInput {
     const { events } = this.#socket;
     const refuse = (reason: string): void => {
       this.handshakesRefused++;
-      if (reason === this.#lastRefusal) return;
-      this.#lastRefusal = reason;
+      if (this.#isRefusalTold) return;
+      this.#isRefusalTold = true;
       this.#options.onEvent({ kind: 'handshake_refused', reason });
     };
     const up = new Set<string>();
     events.on('handshake', ({ address }) => {
-      this.#lastRefusal = '';
+      this.#isRefusalTold = false;
       up.add(address);
       this.peers++;
       this.#options.onEvent({ kind: 'connected', peer: address });

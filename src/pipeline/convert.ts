@@ -1,29 +1,20 @@
 /** Files to lines: captures and IPFIX files, one after the other, through one decoder. */
 
 import type { Configuration } from '../config/configuration.ts';
-import { type CaptureOutcome, CaptureReader, formatOf } from '../input/capture-file.ts';
+import { CaptureReader, formatOf } from '../input/capture-file.ts';
 import { CapturedIpfixStreams } from '../input/captured-ipfix-streams.ts';
 import { DatagramExtractor } from '../input/datagram-extractor.ts';
 import { type IpfixFileOutcome, IpfixFileReader } from '../input/ipfix-file.ts';
-import { type OctetSource, OctetSourceError, openOctetSource } from '../input/octet-source.ts';
+import type { OctetSource } from '../input/octet-source.ts';
 import { DECODE_FAULTS, type DecodeCounters } from '../metrics/decode-counters.ts';
 import { Decoding } from './decoding.ts';
 import { decodingOptionsOf } from './decoding-options.ts';
 import { ExporterTotals } from './exporter-totals.ts';
 import { feedStatus } from './feed-status.ts';
+import { captureProblem, FILE_OUTPUT_OPTIONS, type FileObserver, FileRun } from './file-run.ts';
 import { Output } from './output.ts';
 import { type SenderSummary, senderSummary } from './sender-summary.ts';
 import { openFileSenders } from './senders.ts';
-
-/** Who follows a conversion. */
-export interface ConvertObserver {
-  /** One line on something that is wrong: a file, a destination. */
-  onProblem(text: string): void;
-  /** Version of the program, for ntopng. */
-  readonly version: string;
-  /** Called a few times a second: the file, octets read of it, and of how many (0 where that is not known), and flows so far. */
-  onProgress(file: string, octetsRead: number, octetsTotal: number, flows: number): void;
-}
 
 /** What a conversion came to. */
 export interface ConvertSummary {
@@ -49,25 +40,10 @@ export interface ConvertSummary {
   readonly isComplete: boolean;
 }
 
-const QUEUE_OCTETS = 8_388_608;
-/** How long work may go on before signals and writes get their turn. */
-const TURN_MS = 50;
 /** Between points of Exporters' losses, of a capture's own time. */
 const LOSSES_INTERVAL_MS = 60_000;
 /** Exporter address of IPFIX files, which name none (RFC 5655). */
 const FILE_ADDRESS = '0.0.0.0';
-
-const CAPTURE_PROBLEMS: Readonly<Record<Exclude<CaptureOutcome, 'ok'>, string>> = {
-  empty: 'is empty',
-  truncated: 'is cut off; what it holds was converted',
-  format_unknown: 'is no capture or IPFIX file',
-  version_unsupported: 'is a capture of an unknown version',
-  captured_length_invalid: 'is damaged: a packet has an impossible length; what came before was converted',
-  block_length_invalid: 'is damaged: a block has an impossible length; what came before was converted',
-  block_trailer_mismatch: 'is damaged: a block does not end as it begins; what came before was converted',
-  byte_order_magic_invalid: 'is damaged: a section of unknown byte order; what came before was converted',
-  interfaces_too_many: 'has too many interfaces; packets of some were left out',
-};
 
 const IPFIX_PROBLEMS: Readonly<Record<Exclude<IpfixFileOutcome, 'ok'>, string>> = {
   empty: 'is empty',
@@ -80,7 +56,7 @@ const IPFIX_PROBLEMS: Readonly<Record<Exclude<IpfixFileOutcome, 'ok'>, string>> 
 export async function convert(
   files: readonly string[],
   configuration: Configuration,
-  observer: ConvertObserver,
+  observer: FileObserver,
   stop: AbortSignal,
 ): Promise<ConvertSummary> {
   const conversion = new Conversion(configuration, observer, stop);
@@ -94,29 +70,24 @@ export async function convert(
 
 class Conversion {
   readonly #configuration: Configuration;
-  readonly #observer: ConvertObserver;
+  readonly #observer: FileObserver;
   readonly #stop: AbortSignal;
   readonly #output: Output;
   readonly #decoding: Decoding;
+  readonly #files: FileRun;
   readonly #totals = new ExporterTotals();
   #packets = 0;
   #messages = 0;
   #messagesOther = 0;
-  #filesWithProblems = 0;
-  #turnStartMs = Date.now();
   #lossesToldMs = Number.NEGATIVE_INFINITY;
 
-  constructor(configuration: Configuration, observer: ConvertObserver, stop: AbortSignal) {
+  constructor(configuration: Configuration, observer: FileObserver, stop: AbortSignal) {
     this.#configuration = configuration;
     this.#observer = observer;
     this.#stop = stop;
-    this.#output = new Output(configuration, {
-      delivery: 'wait',
-      queueOctets: QUEUE_OCTETS,
-      flushIntervalMs: 0,
-      onEvent: () => {},
-    });
+    this.#output = new Output(configuration, FILE_OUTPUT_OPTIONS);
     this.#decoding = new Decoding(decodingOptionsOf(configuration), this.#output);
+    this.#files = new FileRun(this.#output, observer, stop, () => this.#decoding.sessions.totals().flowRecords);
   }
 
   /** Opens what can only be opened with patience. */
@@ -130,31 +101,17 @@ class Conversion {
 
   /** Whether going on is of no use. */
   get isOver(): boolean {
-    return this.#stop.aborted || this.#output.isReaderGone || this.#output.failure !== undefined;
+    return this.#files.isOver;
   }
 
   async add(file: string): Promise<void> {
-    const source = await openOctetSource(file);
-    if (source instanceof OctetSourceError) {
-      this.#problem(source.message);
-      return;
-    }
-    // Whoever waits for a pipe must be woken.
-    const wake = (): void => source.close();
-    this.#stop.addEventListener('abort', wake);
-    try {
+    await this.#files.read(file, async (source) => {
       const problem =
         formatOf(source.firstOctets) === 'ipfix'
           ? await this.#addMessages(file, source)
           : await this.#addCapture(file, source);
-      // Why the octets ended says more than that the last packet is not whole.
-      if (source.error !== undefined) this.#problem(source.error.message);
-      else if (problem !== undefined && !this.isOver)
-        this.#problem(`${file === '-' ? 'standard input' : file} ${problem}`);
-    } finally {
-      this.#stop.removeEventListener('abort', wake);
-      source.close();
-    }
+      this.#files.sayEnd(file, source, problem);
+    });
   }
 
   async finish(files: number): Promise<ConvertSummary> {
@@ -175,7 +132,7 @@ class Conversion {
     }
     return {
       files,
-      filesWithProblems: this.#filesWithProblems,
+      filesWithProblems: this.#files.filesWithProblems,
       packets: this.#packets,
       messages: this.#messages,
       messagesOther: this.#messagesOther,
@@ -186,7 +143,7 @@ class Conversion {
       linesWritten: this.#output.sinks.reduce((sum, sink) => sum + sink.linesWritten, 0),
       isStopped,
       isComplete:
-        this.#filesWithProblems === 0 &&
+        this.#files.filesWithProblems === 0 &&
         failure === undefined &&
         this.#decoding.internalErrors === 0 &&
         senders.isComplete,
@@ -225,14 +182,13 @@ class Conversion {
         extractor.add(reader.packet);
         if (this.#output.mustWait) await this.#output.drained();
       }
-      const block = await this.#nextBlock(file, source);
+      const block = await this.#files.nextBlock(file, source);
       if (block === undefined) break;
       reader.feed(block);
     }
     extractor.finish();
     this.#packets += reader.packetsRead;
-    const outcome = reader.finish();
-    return outcome === 'ok' ? undefined : CAPTURE_PROBLEMS[outcome];
+    return captureProblem(reader.finish(), 'converted', 'is no capture or IPFIX file');
   }
 
   async #addMessages(file: string, source: OctetSource): Promise<string | undefined> {
@@ -245,7 +201,7 @@ class Conversion {
       decoding.decode(octets, view, start, end, FILE_ADDRESS, 0, arrivalMs, true);
     });
     for (;;) {
-      const block = await this.#nextBlock(file, source);
+      const block = await this.#files.nextBlock(file, source);
       if (block === undefined || !reader.feed(block)) break;
       if (this.#output.mustWait) await this.#output.drained();
     }
@@ -253,23 +209,6 @@ class Conversion {
     decoding.endSessions(FILE_ADDRESS, 0);
     const outcome = reader.finish();
     return outcome === 'ok' ? undefined : IPFIX_PROBLEMS[outcome];
-  }
-
-  /** The next block, or undefined at the end or when it is over. Gives signals and writes their turn now and then. */
-  async #nextBlock(file: string, source: OctetSource): Promise<Uint8Array | undefined> {
-    const nowMs = Date.now();
-    if (nowMs - this.#turnStartMs > TURN_MS) {
-      this.#observer.onProgress(
-        file,
-        source.octetsRead,
-        source.octetsTotal,
-        this.#decoding.sessions.totals().flowRecords,
-      );
-      await new Promise((resolve) => setImmediate(resolve));
-      this.#turnStartMs = nowMs;
-    }
-    if (this.isOver) return undefined;
-    return source.next();
   }
 
   /** Says what time it is by the capture, and once a minute of it what Exporters have lost until then. */
@@ -281,10 +220,5 @@ class Conversion {
     this.#lossesToldMs = timeMs;
     this.#totals.update(this.#decoding.sessions);
     points.tellLosses(this.#totals);
-  }
-
-  #problem(text: string): void {
-    this.#filesWithProblems++;
-    this.#observer.onProblem(text);
   }
 }

@@ -3,10 +3,10 @@
 import type { Configuration } from '../config/configuration.ts';
 import { type CaptureOutcome, CaptureReader, formatOf } from '../input/capture-file.ts';
 import { openFilteredSource } from '../input/filtered-source.ts';
-import { type OctetSource, OctetSourceError, openOctetSource } from '../input/octet-source.ts';
+import type { OctetSource } from '../input/octet-source.ts';
 import type { MeteringProcess } from '../meter/metering-process.ts';
 import type { MeterCounters } from '../metrics/meter-counters.ts';
-import type { ConvertObserver } from './convert.ts';
+import { captureProblem, FILE_OUTPUT_OPTIONS, type FileObserver, FileRun } from './file-run.ts';
 import { meteringOf, PacketFeed } from './metering.ts';
 import { Output } from './output.ts';
 import { type SenderSummary, senderSummary } from './sender-summary.ts';
@@ -27,28 +27,13 @@ export interface ProbeSummary {
   readonly isComplete: boolean;
 }
 
-const QUEUE_OCTETS = 8_388_608;
-/** How long work may go on before signals and writes get their turn. */
-const TURN_MS = 50;
 /** Packets between two looks at whether writing keeps up. */
 const PACKETS_BETWEEN_LOOKS = 512;
-
-const PROBLEMS: Readonly<Record<Exclude<CaptureOutcome, 'ok'>, string>> = {
-  empty: 'is empty',
-  truncated: 'is cut off; what it holds was metered',
-  format_unknown: 'is no capture',
-  version_unsupported: 'is a capture of an unknown version',
-  captured_length_invalid: 'is damaged: a packet has an impossible length; what came before was metered',
-  block_length_invalid: 'is damaged: a block has an impossible length; what came before was metered',
-  block_trailer_mismatch: 'is damaged: a block does not end as it begins; what came before was metered',
-  byte_order_magic_invalid: 'is damaged: a section of unknown byte order; what came before was metered',
-  interfaces_too_many: 'has too many interfaces; packets of some were left out',
-};
 
 /** Meters the captures `configuration.read` names, in order. Throws only where a sink cannot be opened, before anything is read. */
 export async function probeFiles(
   configuration: Configuration,
-  observer: ConvertObserver,
+  observer: FileObserver,
   stop: AbortSignal,
 ): Promise<ProbeSummary> {
   const probe = new FileProbe(configuration, observer, stop);
@@ -62,26 +47,19 @@ export async function probeFiles(
 
 class FileProbe {
   readonly #configuration: Configuration;
-  readonly #observer: ConvertObserver;
-  readonly #stop: AbortSignal;
+  readonly #observer: FileObserver;
   readonly #output: Output;
   readonly #meter: MeteringProcess;
   readonly #feed: PacketFeed;
-  #filesWithProblems = 0;
-  #turnStartMs = Date.now();
+  readonly #files: FileRun;
 
-  constructor(configuration: Configuration, observer: ConvertObserver, stop: AbortSignal) {
+  constructor(configuration: Configuration, observer: FileObserver, stop: AbortSignal) {
     this.#configuration = configuration;
     this.#observer = observer;
-    this.#stop = stop;
-    this.#output = new Output(configuration, {
-      delivery: 'wait',
-      queueOctets: QUEUE_OCTETS,
-      flushIntervalMs: 0,
-      onEvent: () => {},
-    });
+    this.#output = new Output(configuration, FILE_OUTPUT_OPTIONS);
     this.#meter = meteringOf(configuration, this.#output, []).meter;
     this.#feed = new PacketFeed(this.#meter, 0);
+    this.#files = new FileRun(this.#output, observer, stop, () => this.#meter.counters.flowRecords);
   }
 
   /** Opens what can only be opened with patience. */
@@ -93,31 +71,18 @@ class FileProbe {
 
   /** Whether going on is of no use. */
   get isOver(): boolean {
-    return this.#stop.aborted || this.#output.isReaderGone || this.#output.failure !== undefined;
+    return this.#files.isOver;
   }
 
   async add(file: string): Promise<void> {
-    const source = await openOctetSource(file);
-    if (source instanceof OctetSourceError) {
-      this.#problem(source.message);
-      return;
-    }
-    // Whoever waits for a pipe must be woken.
-    const wake = (): void => source.close();
-    this.#stop.addEventListener('abort', wake);
-    try {
-      const name = file === '-' ? 'standard input' : file;
-      if (this.#configuration.filter === '' || formatOf(source.firstOctets) === 'unknown') {
-        const outcome = await this.#read(file, source, source);
-        if (source.error !== undefined) this.#problem(source.error.message);
-        else if (outcome !== 'ok' && !this.isOver) this.#problem(`${name} ${PROBLEMS[outcome]}`);
-      } else {
+    await this.#files.read(file, async (source) => {
+      if (this.#configuration.filter !== '' && formatOf(source.firstOctets) !== 'unknown') {
         await this.#readFiltered(file, source);
+        return;
       }
-    } finally {
-      this.#stop.removeEventListener('abort', wake);
-      source.close();
-    }
+      const outcome = await this.#read(file, source, source);
+      this.#files.sayEnd(file, source, captureProblem(outcome, 'metered', 'is no capture'));
+    });
   }
 
   async finish(): Promise<ProbeSummary> {
@@ -128,25 +93,25 @@ class FileProbe {
     const senders = senderSummary(this.#output);
     return {
       files: this.#configuration.read.length,
-      filesWithProblems: this.#filesWithProblems,
+      filesWithProblems: this.#files.filesWithProblems,
       counters: this.#meter.counters,
       flows: this.#meter.counters.flowRecords,
       linesWritten: this.#output.sinks.reduce((sum, sink) => sum + sink.linesWritten, 0),
       senders,
-      isComplete: this.#filesWithProblems === 0 && failure === undefined && senders.isComplete,
+      isComplete: this.#files.filesWithProblems === 0 && failure === undefined && senders.isComplete,
     };
   }
 
   async #readFiltered(file: string, source: OctetSource): Promise<void> {
     const filtered = await openFilteredSource(source, this.#configuration.filter);
     if (filtered instanceof Error) {
-      this.#problem(filtered.message);
+      this.#files.problem(filtered.message);
       return;
     }
     try {
       await this.#read(file, filtered.source, source);
       const problem = this.isOver ? undefined : (source.error?.message ?? (await filtered.problem()));
-      if (problem !== undefined) this.#problem(problem);
+      if (problem !== undefined) this.#files.problem(problem);
     } finally {
       filtered.source.close();
     }
@@ -163,28 +128,11 @@ class FileProbe {
         sinceLook = 0;
         if (this.#output.mustWait) await this.#output.drained();
       }
-      const block = await this.#nextBlock(file, source, original);
+      const block = await this.#files.nextBlock(file, source, original);
       if (block === undefined) break;
       reader.feed(block);
     }
     return reader.finish();
-  }
-
-  /** The next block, or undefined at the end or when it is over. Gives signals and writes their turn now and then. */
-  async #nextBlock(file: string, source: OctetSource, original: OctetSource): Promise<Uint8Array | undefined> {
-    const nowMs = Date.now();
-    if (nowMs - this.#turnStartMs > TURN_MS) {
-      this.#observer.onProgress(file, original.octetsRead, original.octetsTotal, this.#meter.counters.flowRecords);
-      await new Promise((resolve) => setImmediate(resolve));
-      this.#turnStartMs = nowMs;
-    }
-    if (this.isOver) return undefined;
-    return source.next();
-  }
-
-  #problem(text: string): void {
-    this.#filesWithProblems++;
-    this.#observer.onProblem(text);
   }
 }
 

@@ -124,7 +124,8 @@ export class ZmqPublisher {
   #lossyUntilMs = 0;
   #lastDropMs = 0;
   #refusedSinceMs = 0;
-  #lastRefusal = '';
+  /** Whether the log has the refusal: ZeroMQ tries on, and says of each try something else. */
+  #isRefusalTold = false;
   #retry: NodeJS.Timeout | undefined;
   #isDropping = false;
   #dropsAtStart = 0;
@@ -447,12 +448,12 @@ export class ZmqPublisher {
     const { events } = this.#socket;
     const refuse = (reason: string): void => {
       this.handshakesRefused++;
-      if (reason === this.#lastRefusal) return;
-      this.#lastRefusal = reason;
+      if (this.#isRefusalTold) return;
+      this.#isRefusalTold = true;
       this.#options.onEvent({ kind: 'handshake_refused', endpoint: this.endpoint, reason });
     };
     events.on('handshake', () => {
-      this.#lastRefusal = '';
+      this.#isRefusalTold = false;
       this.#isDown = false;
       this.#tellPresence();
     });
