@@ -1,0 +1,17 @@
+/** Who runs a container. */
+export type ContainerEngine = 'docker' | 'podman' | 'containerd' | 'cri-o' | 'unknown';
+
+/** A container, by its id and by the names its engine or Kubernetes gives it. */
+export interface ContainerInfo {
+  /** Its whole id, 64 hexadecimal digits, or what an engine uses instead. */
+  readonly id: string;
+  /** Its first twelve digits: what engines print. */
+  readonly shortId: string;
+  readonly engine: ContainerEngine;
+  /** Name within its engine or pod; `''` while unknown. */
+  readonly name: string;
+  /** Pod, `''` where it is in none that is known. */
+  readonly pod: string;
+  /** Namespace of the pod, `''` where unknown. */
+  readonly podNamespace: string;
+}
