@@ -10,9 +10,9 @@ import {
   hasCorpora,
   type Line,
   type LineValue,
-  requiresIntegration,
   skipVisibly,
 } from '../support/conformance-capture.ts';
+import { hasProgram } from '../support/lab.ts';
 import {
   type Conversion,
   MPLS_KEYS,
@@ -22,7 +22,7 @@ import {
   TSHARK_FIELDS,
   textOfOctets,
 } from '../support/tshark-fields.ts';
-import { hasTshark, type TsharkField, type TsharkRecord, tsharkRecords } from '../support/tshark-records.ts';
+import { type TsharkField, type TsharkRecord, tsharkRecords } from '../support/tshark-records.ts';
 
 /** Values in which tshark 4.0 and the lines differ, how many, and why the lines are right. */
 interface Slip {
@@ -370,8 +370,7 @@ async function compareCapture(capture: CataloguedCapture): Promise<void> {
 const captures = cataloguedCaptures().filter(({ protocol }) => protocol !== 'sflow5');
 
 if (!hasCorpora) skipVisibly('values as tshark sees them: the captures (../shared/corpora) are absent');
-else if (!hasTshark && requiresIntegration) it('tshark is installed', () => expect(hasTshark).toBe(true));
-else if (!hasTshark) skipVisibly('values as tshark sees them: tshark is absent');
+else if (!hasProgram('tshark')) skipVisibly('values as tshark sees them: tshark is absent');
 else {
   describe('values of NetFlow and IPFIX as tshark sees them', () => {
     // Two at a time: each is a run of tshark.

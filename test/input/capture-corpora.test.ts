@@ -11,23 +11,14 @@ import { CapturedIpfixStreams } from '../../src/input/captured-ipfix-streams.ts'
 import { DatagramExtractor } from '../../src/input/datagram-extractor.ts';
 import { IpfixFileReader } from '../../src/input/ipfix-file.ts';
 import { OctetSourceError, openOctetSource } from '../../src/input/octet-source.ts';
+import { hasProgram } from '../support/lab.ts';
 
 const CORPORA = fileURLToPath(new URL('../../../shared/corpora/', import.meta.url));
 const hasCorpora = existsSync(joinPath(CORPORA, 'MANIFEST.tsv'));
 if (!hasCorpora) console.log('captures of real exporters are absent (../shared/corpora): their tests are skipped');
 
-function hasProgram(name: string): boolean {
-  try {
-    execFileSync('sh', ['-c', `command -v ${name}`], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
 const hasTshark = hasProgram('tshark');
-if (!hasTshark) console.log('tshark is absent: comparisons with it are skipped');
 const hasEditcap = hasProgram('editcap') && hasProgram('mergecap');
-if (!hasEditcap) console.log('editcap or mergecap is absent: their captures are not read');
 
 interface Found {
   rows: string[];

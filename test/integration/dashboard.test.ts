@@ -15,7 +15,8 @@ import {
   STEP_SECONDS,
 } from '../support/dashboard-traffic.ts';
 import { dashboardFaults, filledQuery, readDashboard, type Shown } from '../support/grafana-dashboard.ts';
-import { hasProgram, InfluxServer } from '../support/influxdb.ts';
+import { InfluxServer } from '../support/influxdb.ts';
+import { hasProgram } from '../support/lab.ts';
 import { header0 } from '../support/ntopng-message.ts';
 import { buildProgram, RunningProgram, repositoryPath, runProgram } from '../support/program.ts';
 

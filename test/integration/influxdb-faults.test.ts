@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Fault, FaultProxy } from '../support/fault-proxy.ts';
-import { hasProgram, InfluxServer } from '../support/influxdb.ts';
+import { InfluxServer } from '../support/influxdb.ts';
+import { hasProgram } from '../support/lab.ts';
 import { repositoryPath } from '../support/program.ts';
 
 /** FAULT_SECONDS makes it longer. */

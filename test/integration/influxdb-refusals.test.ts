@@ -1,7 +1,8 @@
 /** What a conversion says of points that a real InfluxDB does not take. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hasProgram, InfluxServer } from '../support/influxdb.ts';
+import { InfluxServer } from '../support/influxdb.ts';
+import { hasProgram } from '../support/lab.ts';
 import { buildProgram, repositoryPath, runProgram } from '../support/program.ts';
 
 const CAPTURE = repositoryPath('fixtures/softflowd-netflow9/input.pcap');

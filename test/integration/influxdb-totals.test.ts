@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CORPORA, cataloguedCaptures, hasCorpora, skipVisibly } from '../support/conformance-capture.ts';
-import { freePort, hasProgram, InfluxServer } from '../support/influxdb.ts';
+import { freePort, InfluxServer } from '../support/influxdb.ts';
+import { hasProgram } from '../support/lab.ts';
 import { buildProgram, type Run, runProgram } from '../support/program.ts';
 
 /** Every how manyth of those catalogued is in the sample. */

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FaultProxy } from '../support/fault-proxy.ts';
-import { hasProgram, InfluxServer, VictoriaMetricsServer } from '../support/influxdb.ts';
+import { InfluxServer, VictoriaMetricsServer } from '../support/influxdb.ts';
 import { hand, openTestSink, type TestSink, until } from '../support/influxdb-sink.ts';
+import { hasProgram } from '../support/lab.ts';
 
 const NOW = BigInt(Math.floor(Date.now() / 1000)) * 1_000_000_000n;
 const hasInflux = hasProgram('influxd');

@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { containerCapture } from '../support/container-exporter.ts';
-import { hasProgram, VictoriaMetricsServer } from '../support/influxdb.ts';
+import { VictoriaMetricsServer } from '../support/influxdb.ts';
+import { hasProgram } from '../support/lab.ts';
 import { buildProgram, runProgram } from '../support/program.ts';
 
 const START_MS = Date.parse('2026-07-29T15:41:20.000Z');

@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { hasTshark } from '../packet/tshark.ts';
+import { hasProgram } from '../support/lab.ts';
 import { type FlowLine, MeterHarness } from '../support/meter-harness.ts';
 import { Random } from '../support/random.ts';
 
 const CORPORA = fileURLToPath(new URL('../../../shared/corpora/packets/', import.meta.url));
-const canRun = hasTshark() && existsSync(CORPORA);
+const canRun = hasProgram('tshark') && existsSync(CORPORA);
 if (!canRun) console.log(`SKIPPED: TCP analysis beside tshark, which needs tshark and captures in ${CORPORA}`);
 
 const LARGE = 'pcapplusplus/ExamplesTest/pcap_examples/many-protocols.pcap';

@@ -4,14 +4,15 @@ import { describe, expect, it } from 'vitest';
 import { formatIPv4, formatMac } from '../../src/bytes/address.ts';
 import { PacketHeaders } from '../../src/packet/packet-headers.ts';
 import { parsePacket } from '../../src/packet/parse-packet.ts';
+import { hasProgram } from '../support/lab.ts';
 import { type CapturedFrame, readClassicPcap } from './capture.ts';
 import { addressText } from './expected-headers.ts';
 import { FRAMES } from './frames.ts';
-import { hasTshark, readWithTshark, type TsharkField, type TsharkFrame } from './tshark.ts';
+import { readWithTshark, type TsharkField, type TsharkFrame } from './tshark.ts';
 
 const CORPORA = fileURLToPath(new URL('../../../shared/corpora/packets/', import.meta.url));
 
-const tsharkIsThere = hasTshark();
+const tsharkIsThere = hasProgram('tshark');
 if (!tsharkIsThere) console.log('SKIPPED: comparison of packet headers with tshark, which is not installed');
 const corporaAreThere = existsSync(CORPORA);
 if (!corporaAreThere) console.log(`SKIPPED: comparison of captures with tshark, no captures in ${CORPORA}`);

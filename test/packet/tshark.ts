@@ -74,11 +74,6 @@ export type TsharkField = (typeof FIELDS)[number];
 /** What tshark reads in one frame: each field's occurrences, outermost first. */
 export type TsharkFrame = Record<TsharkField, string[]>;
 
-/** Whether there is a tshark. */
-export function hasTshark(): boolean {
-  return spawnSync('tshark', ['--version']).status === 0;
-}
-
 /** Reads `frames` with tshark, without reassembly, so that each frame stands for itself. */
 export function readWithTshark(frames: CapturedFrame[]): TsharkFrame[] {
   const directory = mkdtempSync(join(tmpdir(), 'frames-'));

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { ethernet, ipv4 as ipv4Packet, pcap, udp } from '../support/capture-builder.ts';
 import { DecodingHarness } from '../support/decoding-harness.ts';
 import { dataSet, type Field, message, templateSet, VARIABLE } from '../support/ipfix-message.ts';
+import { hasProgram } from '../support/lab.ts';
 import { v9DataSet, v9Packet, v9TemplateSet } from '../support/netflow9-message.ts';
 import { joined, type Octets, text, u32, variable } from '../support/wire-octets.ts';
 
@@ -104,16 +105,7 @@ describe('process and container elements', () => {
   });
 });
 
-function hasTshark(): boolean {
-  try {
-    execFileSync('tshark', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-const isCompared = hasTshark();
-if (!isCompared) console.log('tshark is absent: process elements are not compared with it');
+const isCompared = hasProgram('tshark');
 
 /** Values of ntop's elements as tshark shows them, in the order of the record; it knows those below 540. */
 function tsharkValues(octets: Octets): string[] {

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PointOutput } from '../../src/flow/point-output.ts';
 import { FlowPoint, type FlowPointOptions } from '../../src/sink/formats/flow-point.ts';
 import { type MadeFlow, makeFlow } from '../support/flow-builder.ts';
-import { hasProgram, InfluxServer } from '../support/influxdb.ts';
+import { InfluxServer } from '../support/influxdb.ts';
+import { hasProgram } from '../support/lab.ts';
 
 const NOW_MS = Date.now();
 const hasInflux = hasProgram('influxd');

@@ -1,24 +1,11 @@
 /** Real servers on 127.0.0.1, each with a directory and ports of its own, and what is read back from them. */
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isIntegrationRequired } from './lab.ts';
-
-/** Whether a program is there. Where tests must run, one that is missing fails them. */
-export function hasProgram(program: string): boolean {
-  try {
-    execFileSync('which', [program], { stdio: 'pipe' });
-    return true;
-  } catch (error) {
-    if (isIntegrationRequired) throw error;
-    console.warn(`${program} is not installed: its tests are left out`);
-    return false;
-  }
-}
 
 /** A port of 127.0.0.1 that nobody has, below those that the kernel gives to others in the time between. */
 export async function freePort(): Promise<number> {

@@ -19,6 +19,14 @@ export function missingPrograms(...programs: readonly string[]): string[] {
   return programs.filter((program) => !directories.some((directory) => existsSync(join(directory, program))));
 }
 
+/** Whether a program is there. Where tests must run, one that is missing fails them. */
+export function hasProgram(program: string): boolean {
+  if (missingPrograms(program).length === 0) return true;
+  if (isIntegrationRequired) throw new Error(`${program} is not installed`);
+  console.warn(`${program} is not installed: its tests are left out`);
+  return false;
+}
+
 /** Why tests that need `programs` and namespaces cannot run, said aloud; undefined where they can. */
 export function obstacle(...programs: readonly string[]): string | undefined {
   const missing = missingPrograms('ip', 'tcpdump', 'tshark', ...programs);

@@ -1,6 +1,6 @@
 /** Flow records as tshark dissects them, out of its PDML. */
 
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type CataloguedCapture, CORPORA } from './conformance-capture.ts';
@@ -32,16 +32,6 @@ export interface TsharkRecord {
   readonly header: ReadonlyMap<string, TsharkField>;
   readonly fields: readonly TsharkField[];
 }
-
-/** Whether tshark is installed. */
-export const hasTshark = ((): boolean => {
-  try {
-    execFileSync('tshark', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
 
 const ENTITIES: Readonly<Record<string, string>> = {
   '&lt;': '<',

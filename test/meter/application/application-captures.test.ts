@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,16 +6,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { pcapngFile } from '../../packet/capture.ts';
-import { hasTshark } from '../../packet/tshark.ts';
 import { type DetectedFlow, detectApplications, readCapture } from '../../support/application-flows.ts';
+import { hasProgram } from '../../support/lab.ts';
 
 const CORPORA = fileURLToPath(new URL('../../../../shared/corpora/packets/', import.meta.url));
 
 const corporaAreThere = existsSync(CORPORA);
 if (!corporaAreThere) console.log(`SKIPPED: applications of captures, no captures in ${CORPORA}`);
-const tsharkIsThere = hasTshark();
+const tsharkIsThere = hasProgram('tshark');
 if (!tsharkIsThere) console.log('SKIPPED: names beside those of tshark, which is not installed');
-const ndpiIsThere = spawnSync('ndpiReader', ['-h']).error === undefined;
+const ndpiIsThere = hasProgram('ndpiReader');
 if (!ndpiIsThere) console.log('SKIPPED: applications beside those of ndpiReader, which is not installed');
 
 const CAPTURES = corporaAreThere
