@@ -16,6 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   normalize: ['decode', 'packet', 'ie', 'flow', 'bytes'],
   input: ['bytes', 'metrics', 'packet'],
   meter: ['packet', 'flow', 'bytes', 'metrics'],
+  agent: ['bytes', 'flow', 'metrics'],
   series: ['bytes', 'flow', 'metrics'],
   sink: ['flow', 'ie', 'bytes', 'metrics'],
   pipeline: [
@@ -28,6 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'packet',
     'normalize',
     'meter',
+    'agent',
     'input',
     'series',
     'sink',
