@@ -46,6 +46,8 @@ export function callGrpc(call: GrpcCall): Promise<GrpcAnswer> {
       finish(error.code === 'ENOENT' ? { kind: 'absent' } : { kind: 'failed', reason: error.code ?? error.message });
     try {
       const socket = connectSocket(call.socketPath);
+      // Before the stream hears of it, which would only be told that it is cancelled.
+      socket.on('error', onError);
       session = connect('http://localhost', { createConnection: () => socket });
       session.on('error', onError);
       session.on('close', () => fail('the connection ended'));
