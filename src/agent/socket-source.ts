@@ -1,0 +1,252 @@
+/** The sockets of this host, in every network namespace that has a process: one look at a time, when asked. */
+
+import type { ChildProcess } from 'node:child_process';
+import { performance } from 'node:perf_hooks';
+import { InetDiagReader } from './inet-diag.ts';
+import { findProgram, followTool, mayEnterNamespaces, startInNamespace } from './namespace-tool.ts';
+import { isStillIn, linkedNamespace, listNetworkNamespaces } from './network-namespaces.ts';
+import { type ProcNetFile, readNamespaceActivity, readProcNet } from './proc-net.ts';
+import type { NetworkNamespace, SocketEntry, SocketSnapshot } from './socket-entry.ts';
+
+/** Raw answers of the kernel about all TCP sockets, with their figures and cgroups. */
+const SS_ARGUMENTS = ['-tnaie', '-D', '-'];
+
+/** TCP sockets in other states leave them by time alone, which no counter tells. */
+const LASTING_STATES: ReadonlySet<string> = new Set(['ESTABLISHED', 'LISTEN', 'CLOSE-WAIT']);
+
+/** A table is taken for the same at most so long: a socket that listens may be replaced by another without a segment. */
+const LONGEST_REUSE_MS = 60_000;
+
+/** `netlink` asks through ss; `proc` reads /proc/PID/net, which knows no figures of TCP. */
+export type SocketMode = 'netlink' | 'proc';
+
+/** How {@link SocketSource} works; all may be left out. */
+export interface SocketSourceOptions {
+  /** Default `netlink`, where ss can. */
+  readonly mode?: SocketMode;
+  /** Default `/proc`. */
+  readonly procRoot?: string;
+  /** Paths of the tools; looked for when left out. */
+  readonly ss?: string;
+  readonly nsenter?: string;
+  /** At most so many sockets a snapshot; the rest is counted. Default 100,000. */
+  readonly maxSockets?: number;
+  /** At most so many namespaces besides the own one. Default 1,024. */
+  readonly maxNamespaces?: number;
+  /** A tool that takes longer is ended. Default 10,000. */
+  readonly timeLimitMs?: number;
+  /** So many tools run at the same time. Default 4. */
+  readonly maxTools?: number;
+  /** Processes of this program in other namespaces, asked for before each snapshot: see `CloseSource.pids`. */
+  readonly ignoredPids?: () => ReadonlySet<number>;
+}
+
+/** What a {@link SocketSource} did. */
+export class SocketCounters {
+  snapshots = 0;
+  /** ss, in whichever namespace. */
+  toolsRun = 0;
+  /** Of these: ended with a fault, or gave no whole answer. */
+  toolFailures = 0;
+  /** Of these: took too long. */
+  toolTimeouts = 0;
+  /** Namespaces whose tables were the same as before by their counters, and were not read. */
+  tablesUnchanged = 0;
+  /** Namespaces whose TCP sockets are those of an earlier snapshot because the tool failed. */
+  tablesStale = 0;
+  /** Namespaces whose process went away before they were read. */
+  namespacesVanished = 0;
+  namespacesBeyondLimit = 0;
+  socketsBeyondLimit = 0;
+  /** Rows and messages that say something else than they should. */
+  entriesInvalid = 0;
+}
+
+/** TCP sockets of a namespace as last read. */
+interface TcpTable {
+  readonly sockets: readonly SocketEntry[];
+  /** See NamespaceActivity; `''` where the table may change without it. */
+  readonly mark: string;
+  /** By the monotonic clock. */
+  readonly readMs: number;
+}
+
+/** See the head of this file. */
+export class SocketSource {
+  /** What is in use. */
+  readonly mode: SocketMode;
+  /** What is not there and what that costs, a line each. */
+  readonly missing: readonly string[];
+  readonly counters = new SocketCounters();
+  readonly #options: Required<SocketSourceOptions>;
+  readonly #mayEnter: boolean;
+  readonly #running = new Set<ChildProcess>();
+  #tables = new Map<number, TcpTable>();
+  #snapshot: Promise<SocketSnapshot> | undefined;
+
+  private constructor(options: Required<SocketSourceOptions>, mayEnter: boolean, missing: readonly string[]) {
+    this.#options = options;
+    this.mode = options.mode;
+    this.#mayEnter = mayEnter;
+    this.missing = missing;
+  }
+
+  /** Finds the tools, tries ss once, and falls back to /proc where it cannot do what is asked of it. Never rejects. */
+  static async open(options: SocketSourceOptions = {}): Promise<SocketSource> {
+    const missing: string[] = [];
+    const all: Required<SocketSourceOptions> = {
+      mode: options.mode ?? 'netlink',
+      procRoot: options.procRoot ?? '/proc',
+      ss: options.ss ?? findProgram('ss') ?? '',
+      nsenter: options.nsenter ?? findProgram('nsenter') ?? '',
+      maxSockets: options.maxSockets ?? 100_000,
+      maxNamespaces: options.maxNamespaces ?? 1024,
+      timeLimitMs: options.timeLimitMs ?? 10_000,
+      maxTools: options.maxTools ?? 4,
+      ignoredPids: options.ignoredPids ?? (() => new Set()),
+    };
+    const isRoot = mayEnterNamespaces(all.procRoot);
+    if (all.mode === 'proc') return new SocketSource(all, false, missing);
+    const refusal = all.ss === '' ? 'ss (iproute2) is not installed' : await refusalOf(all);
+    if (refusal !== '') {
+      missing.push(`${refusal}: TCP without round-trip times, losses and octets`);
+      return new SocketSource({ ...all, mode: 'proc' }, false, missing);
+    }
+    const others = 'TCP of containers and other network namespaces without round-trip times, losses and octets';
+    if (!isRoot) missing.push(`not root (CAP_SYS_ADMIN): ${others}`);
+    else if (all.nsenter === '') missing.push(`nsenter (util-linux) is not installed: ${others}`);
+    return new SocketSource(all, isRoot && all.nsenter !== '', missing);
+  }
+
+  /**
+   * Looks at all sockets once. Asked again before that has ended, it gives the same snapshot. Never rejects: what could not be read is
+   * counted. TCP sockets of a namespace where nothing happened since the last look are the same objects as then.
+   */
+  snapshot(): Promise<SocketSnapshot> {
+    this.#snapshot ??= this.#look().finally(() => {
+      this.#snapshot = undefined;
+    });
+    return this.#snapshot;
+  }
+
+  /** Ends what runs. */
+  close(): void {
+    for (const child of this.#running) child.kill('SIGKILL');
+  }
+
+  async #look(): Promise<SocketSnapshot> {
+    const { procRoot, maxNamespaces, maxSockets, maxTools } = this.#options;
+    const timeMs = Date.now();
+    this.counters.snapshots++;
+    const list = listNetworkNamespaces({ procRoot, maxNamespaces, ignoredPids: this.#options.ignoredPids() });
+    this.counters.namespacesBeyondLimit += list.beyondLimit;
+    const sockets: SocketEntry[] = [];
+    const namespaces: NetworkNamespace[] = [];
+    const tables = new Map<number, TcpTable>();
+    const waiting = list.namespaces.values();
+    const work = async () => {
+      for (const namespace of waiting) {
+        const table = await this.#tcpTable(namespace, maxSockets - sockets.length);
+        const udp: SocketEntry[] = [];
+        await this.#readFiles(namespace, ['udp', 'udp6'], udp, maxSockets - sockets.length);
+        if (namespace.pid !== 0 && !isStillIn(this.#directory(namespace), namespace.id)) {
+          this.counters.namespacesVanished++;
+          continue;
+        }
+        // Several namespaces are read at once: room for one may have gone to another meanwhile.
+        const tcp = this.#fitting(table.sockets, maxSockets - sockets.length);
+        for (const entry of tcp) sockets.push(entry);
+        for (const entry of this.#fitting(udp, maxSockets - sockets.length)) sockets.push(entry);
+        tables.set(namespace.id, tcp === table.sockets ? table : { ...table, sockets: tcp, mark: '' });
+        namespaces.push(namespace);
+      }
+    };
+    await Promise.all(Array.from({ length: maxTools }, work));
+    this.#tables = tables;
+    return { timeMs, sockets, namespaces };
+  }
+
+  #fitting(entries: readonly SocketEntry[], room: number): readonly SocketEntry[] {
+    if (entries.length <= room) return entries;
+    this.counters.socketsBeyondLimit += entries.length - room;
+    return entries.slice(0, room);
+  }
+
+  /** TCP sockets of a namespace: unchanged, by ss, from an earlier snapshot, or from /proc. */
+  async #tcpTable(namespace: NetworkNamespace, room: number): Promise<TcpTable> {
+    const readMs = performance.now();
+    const activity = readNamespaceActivity(`${this.#directory(namespace)}/net`);
+    const last = this.#tables.get(namespace.id);
+    const isRecent = last !== undefined && readMs - last.readMs < LONGEST_REUSE_MS;
+    if (activity?.hasTcp === false) return { sockets: [], mark: '', readMs };
+    if (isRecent && last.mark !== '' && last.mark === activity?.tcpMark && last.sockets.length <= room) {
+      this.counters.tablesUnchanged++;
+      return last;
+    }
+    const isAsked = this.mode === 'netlink' && (namespace.pid === 0 || this.#mayEnter);
+    if (isAsked) {
+      const sockets = await this.#askKernel(namespace, room);
+      if (sockets !== undefined) return { sockets, mark: markOf(sockets, activity?.tcpMark), readMs };
+      if (isRecent) {
+        this.counters.tablesStale++;
+        return { ...last, mark: '' };
+      }
+    }
+    const sockets: SocketEntry[] = [];
+    await this.#readFiles(namespace, ['tcp', 'tcp6'], sockets, room);
+    // Where ss failed it has its turn again next time.
+    return { sockets, mark: isAsked ? '' : markOf(sockets, activity?.tcpMark), readMs };
+  }
+
+  async #askKernel(namespace: NetworkNamespace, room: number): Promise<readonly SocketEntry[] | undefined> {
+    const { ss, nsenter, procRoot, timeLimitMs } = this.#options;
+    const child = startInNamespace({ program: ss, args: SS_ARGUMENTS, namespace, nsenter, procRoot });
+    // The namespace is gone, which is found out again after its other tables were read.
+    if (child === undefined) return undefined;
+    this.counters.toolsRun++;
+    this.#running.add(child);
+    const reader = new InetDiagReader(namespace.id, room);
+    const end = await followTool(child, timeLimitMs, (octets) => reader.push(octets));
+    this.#running.delete(child);
+    if (end.isTimedOut) this.counters.toolTimeouts++;
+    this.counters.socketsBeyondLimit += reader.socketsBeyondLimit;
+    this.counters.entriesInvalid += reader.messagesInvalid;
+    if (end.code === 0 && reader.isWhole) return reader.sockets;
+    this.counters.toolFailures++;
+    return undefined;
+  }
+
+  async #readFiles(
+    namespace: NetworkNamespace,
+    files: readonly ProcNetFile[],
+    into: SocketEntry[],
+    room: number,
+  ): Promise<void> {
+    for (const file of files) {
+      const result = await readProcNet(`${this.#directory(namespace)}/net`, file, namespace.id, into, room);
+      this.counters.entriesInvalid += result.rowsInvalid;
+      this.counters.socketsBeyondLimit += result.socketsBeyondLimit;
+    }
+  }
+
+  #directory({ pid }: NetworkNamespace): string {
+    return `${this.#options.procRoot}/${pid === 0 ? 'self' : pid}`;
+  }
+}
+
+/** `mark` where none of the sockets changes without it. */
+function markOf(sockets: readonly SocketEntry[], mark: string | undefined): string {
+  return mark !== undefined && sockets.every(({ state }) => LASTING_STATES.has(state)) ? mark : '';
+}
+
+/** Why ss cannot be used, `''` where it can: one try in the own namespace. */
+async function refusalOf({ ss, procRoot, timeLimitMs }: Required<SocketSourceOptions>): Promise<string> {
+  const namespace = { id: linkedNamespace(`${procRoot}/self`), pid: 0 };
+  const child = startInNamespace({ program: ss, args: SS_ARGUMENTS, namespace, nsenter: '', procRoot });
+  if (child === undefined) return 'ss cannot be started';
+  const reader = new InetDiagReader(namespace.id, 0);
+  const end = await followTool(child, timeLimitMs, (octets) => reader.push(octets));
+  if (end.isTimedOut) return 'ss does not end';
+  if (end.code === 0 && reader.isWhole) return '';
+  return `ss -D gives nothing to read${end.errorText === '' ? '' : ` (${end.errorText})`}`;
+}
