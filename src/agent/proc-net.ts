@@ -132,6 +132,8 @@ function addressOfWords(text: string): string {
 export interface NamespaceActivity {
   /** Whether there is a TCP socket at all. */
   readonly hasTcp: boolean;
+  /** Whether there is a UDP socket that is bound. */
+  readonly hasUdp: boolean;
   /** Changes whenever a TCP segment went in or out, or their number changed. */
   readonly tcpMark: string;
 }
@@ -142,15 +144,20 @@ export interface NamespaceActivity {
  */
 export function readNamespaceActivity(directory: string): NamespaceActivity | undefined {
   try {
-    const sockstat = /^TCP: inuse (\d+) .*?\btw (\d+)/m.exec(readFileSync(`${directory}/sockstat`, 'latin1'));
+    const sockstat = readFileSync(`${directory}/sockstat`, 'latin1');
+    const tcp = /^TCP: inuse (\d+) .*?\btw (\d+)/m.exec(sockstat);
+    const udp = /^UDP: inuse (\d+)/m.exec(sockstat);
     const counters = /^Tcp: [-\d ]+$/m.exec(readFileSync(`${directory}/snmp`, 'latin1'));
-    if (sockstat === null || counters === null) return undefined;
+    if (tcp === null || udp === null || counters === null) return undefined;
     // Without IPv6 there is no such file.
-    const inUse6 = /^TCP6: inuse (\d+)/m.exec(readIfThere(`${directory}/sockstat6`))?.[1] ?? '0';
-    const [, inUse = '', timeWait = ''] = sockstat;
+    const sockstat6 = readIfThere(`${directory}/sockstat6`);
+    const tcp6 = /^TCP6: inuse (\d+)/m.exec(sockstat6)?.[1] ?? '0';
+    const udp6 = /^UDP6: inuse (\d+)/m.exec(sockstat6)?.[1] ?? '0';
+    const [, inUse = '', timeWait = ''] = tcp;
     return {
-      hasTcp: Number(inUse) > 0 || Number(timeWait) > 0 || Number(inUse6) > 0,
-      tcpMark: `${inUse} ${timeWait} ${inUse6} ${counters[0]}`,
+      hasTcp: Number(inUse) > 0 || Number(timeWait) > 0 || Number(tcp6) > 0,
+      hasUdp: Number(udp[1]) > 0 || Number(udp6) > 0,
+      tcpMark: `${inUse} ${timeWait} ${tcp6} ${counters[0]}`,
     };
   } catch {
     return undefined;

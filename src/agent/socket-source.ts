@@ -2,10 +2,11 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { InetDiagReader } from './inet-diag.ts';
 import { findProgram, followTool, mayEnterNamespaces, startInNamespace } from './namespace-tool.ts';
 import { isStillIn, linkedNamespace, listNetworkNamespaces } from './network-namespaces.ts';
-import { type ProcNetFile, readNamespaceActivity, readProcNet } from './proc-net.ts';
+import { type NamespaceActivity, type ProcNetFile, readNamespaceActivity, readProcNet } from './proc-net.ts';
 import type { NetworkNamespace, SocketEntry, SocketSnapshot } from './socket-entry.ts';
 
 /** Raw answers of the kernel about all TCP sockets, with their figures and cgroups. */
@@ -69,6 +70,13 @@ interface TcpTable {
   readonly mark: string;
   /** By the monotonic clock. */
   readonly readMs: number;
+}
+
+/** What one namespace came to. */
+interface NamespaceSockets {
+  readonly namespace: NetworkNamespace;
+  readonly tcp: TcpTable;
+  readonly udp: readonly SocketEntry[];
 }
 
 /** See the head of this file. */
@@ -140,30 +148,47 @@ export class SocketSource {
     this.counters.snapshots++;
     const list = listNetworkNamespaces({ procRoot, maxNamespaces, ignoredPids: this.#options.ignoredPids() });
     this.counters.namespacesBeyondLimit += list.beyondLimit;
-    const sockets: SocketEntry[] = [];
-    const namespaces: NetworkNamespace[] = [];
-    const tables = new Map<number, TcpTable>();
-    const waiting = list.namespaces.values();
+    const parts: (NamespaceSockets | undefined)[] = [];
+    let taken = 0;
+    const waiting = list.namespaces.entries();
     const work = async () => {
-      for (const namespace of waiting) {
-        const table = await this.#tcpTable(namespace, maxSockets - sockets.length);
-        const udp: SocketEntry[] = [];
-        await this.#readFiles(namespace, ['udp', 'udp6'], udp, maxSockets - sockets.length);
-        if (namespace.pid !== 0 && !isStillIn(this.#directory(namespace), namespace.id)) {
-          this.counters.namespacesVanished++;
-          continue;
-        }
-        // Several namespaces are read at once: room for one may have gone to another meanwhile.
-        const tcp = this.#fitting(table.sockets, maxSockets - sockets.length);
-        for (const entry of tcp) sockets.push(entry);
-        for (const entry of this.#fitting(udp, maxSockets - sockets.length)) sockets.push(entry);
-        tables.set(namespace.id, tcp === table.sockets ? table : { ...table, sockets: tcp, mark: '' });
-        namespaces.push(namespace);
+      for (const [index, namespace] of waiting) {
+        const part = await this.#readNamespace(namespace, Math.max(0, maxSockets - taken));
+        parts[index] = part;
+        taken += part === undefined ? 0 : part.tcp.sockets.length + part.udp.length;
+        // A thousand quiet namespaces would be one long turn.
+        await nextTurn();
       }
     };
     await Promise.all(Array.from({ length: maxTools }, work));
-    this.#tables = tables;
+
+    const sockets: SocketEntry[] = [];
+    const namespaces: NetworkNamespace[] = [];
+    this.#tables = new Map();
+    for (const part of parts) {
+      if (part === undefined) continue;
+      // Several namespaces were read at once, each with the room there was then.
+      const tcp = this.#fitting(part.tcp.sockets, maxSockets - sockets.length);
+      for (const entry of tcp) sockets.push(entry);
+      for (const entry of this.#fitting(part.udp, maxSockets - sockets.length)) sockets.push(entry);
+      const isCut = tcp.length < part.tcp.sockets.length;
+      this.#tables.set(part.namespace.id, isCut ? { ...part.tcp, sockets: tcp, mark: '' } : part.tcp);
+      namespaces.push(part.namespace);
+    }
     return { timeMs, sockets, namespaces };
+  }
+
+  /** Undefined where the namespace's process went away: its pid may lead into another one by now. */
+  async #readNamespace(namespace: NetworkNamespace, room: number): Promise<NamespaceSockets | undefined> {
+    const activity = readNamespaceActivity(`${this.#directory(namespace)}/net`);
+    const tcp = await this.#tcpTable(namespace, activity, room);
+    const udp: SocketEntry[] = [];
+    if (activity?.hasUdp !== false) {
+      await this.#readFiles(namespace, ['udp', 'udp6'], udp, Math.max(0, room - tcp.sockets.length));
+    }
+    if (namespace.pid === 0 || isStillIn(this.#directory(namespace), namespace.id)) return { namespace, tcp, udp };
+    this.counters.namespacesVanished++;
+    return undefined;
   }
 
   #fitting(entries: readonly SocketEntry[], room: number): readonly SocketEntry[] {
@@ -173,9 +198,12 @@ export class SocketSource {
   }
 
   /** TCP sockets of a namespace: unchanged, by ss, from an earlier snapshot, or from /proc. */
-  async #tcpTable(namespace: NetworkNamespace, room: number): Promise<TcpTable> {
+  async #tcpTable(
+    namespace: NetworkNamespace,
+    activity: NamespaceActivity | undefined,
+    room: number,
+  ): Promise<TcpTable> {
     const readMs = performance.now();
-    const activity = readNamespaceActivity(`${this.#directory(namespace)}/net`);
     const last = this.#tables.get(namespace.id);
     const isRecent = last !== undefined && readMs - last.readMs < LONGEST_REUSE_MS;
     if (activity?.hasTcp === false) return { sockets: [], mark: '', readMs };

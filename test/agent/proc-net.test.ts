@@ -105,19 +105,25 @@ describe('/proc/PID/net', () => {
 describe('the activity of a namespace', () => {
   const counters = (inSegments: number) =>
     `Tcp: RtoAlgorithm RtoMin\nTcp: 1 200 120000 -1 3 4 0 0 2 ${inSegments} 55 0 0 2 0\n`;
-  const write = (tcp: string, tcp6: string, snmp: string) => {
+  const write = (tcp: string, tcp6: string, snmp: string, udp = '0', udp6 = '0') => {
     writeFileSync(
       join(directory, 'sockstat'),
-      `sockets: used 5\nTCP: inuse ${tcp} alloc 22 mem 3\nUDP: inuse 0 mem 1\n`,
+      `sockets: used 5\nTCP: inuse ${tcp} alloc 22 mem 3\nUDP: inuse ${udp} mem 1\n`,
     );
-    writeFileSync(join(directory, 'sockstat6'), `TCP6: inuse ${tcp6}\n`);
+    writeFileSync(join(directory, 'sockstat6'), `TCP6: inuse ${tcp6}\nUDP6: inuse ${udp6}\n`);
     writeFileSync(join(directory, 'snmp'), snmp);
     return readNamespaceActivity(directory);
   };
 
   it('changes with sockets and segments', () => {
     const mark = write('1 orphan 0 tw 0', '0', counters(7))?.tcpMark;
-    expect(write('1 orphan 0 tw 0', '0', counters(7))).toEqual({ hasTcp: true, tcpMark: mark });
+    expect(write('1 orphan 0 tw 0', '0', counters(7))).toEqual({
+      hasTcp: true,
+      hasUdp: false,
+      tcpMark: mark,
+    });
+    expect(write('1 orphan 0 tw 0', '0', counters(7), '1')?.hasUdp).toBe(true);
+    expect(write('1 orphan 0 tw 0', '0', counters(7), '0', '2')?.hasUdp).toBe(true);
     for (const other of [
       write('2 orphan 0 tw 0', '0', counters(7)),
       write('1 orphan 0 tw 1', '0', counters(7)),

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,7 +12,7 @@ import { CLOSED_TEXT, DIAG_OCTETS, PROC_TCP, PROC_TCP6 } from './recorded-socket
 const directory = mkdtempSync(join(tmpdir(), 'flowrelay-sockets-'));
 const procRoot = join(directory, 'proc');
 const diagFile = join(directory, 'diag');
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
+afterAll(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
 
 /** A program that stands for a tool. */
 function script(name: string, body: string): string {
@@ -29,7 +29,7 @@ function writeProc(file: string, text: string): void {
 
 /** Counters of a namespace with these sockets and segments. */
 function writeActivity(inSegments: number): void {
-  writeProc('sockstat', 'TCP: inuse 9 orphan 0 tw 0 alloc 9 mem 0\n');
+  writeProc('sockstat', 'TCP: inuse 9 orphan 0 tw 0 alloc 9 mem 0\nUDP: inuse 1 mem 0\n');
   writeProc('snmp', `Tcp: 1 200 120000 -1 3 4 0 0 2 ${inSegments} 55 0 0 2 0\n`);
 }
 
@@ -148,8 +148,8 @@ describe('a snapshot', () => {
     await source.snapshot();
     await source.snapshot();
     expect(source.counters).toMatchObject({ toolsRun: 4, tablesUnchanged: 1 });
-    writeProc('sockstat', 'TCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\n');
-    expect(tcpOf((await source.snapshot()).sockets)).toEqual([]);
+    writeProc('sockstat', 'TCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\n');
+    expect((await source.snapshot()).sockets).toEqual([]);
     expect(source.counters.toolsRun).toBe(4);
     rmSync(join(procRoot, 'self/net/sockstat'));
   });
@@ -223,8 +223,7 @@ describe('closes', () => {
   });
 
   it('are followed in a bounded number of namespaces, and only where one may enter', () => {
-    const started = join(directory, 'started');
-    const { source } = follow('bounded', `touch ${started}; exec sleep 60`, { maxNamespaces: 1 });
+    const { source } = follow('bounded', 'exec sleep 60', { maxNamespaces: 1 });
     expect(source.missing).toEqual([expect.stringMatching(/^not root/)]);
     source.follow([
       { id: 100, pid: 0 },
@@ -248,6 +247,5 @@ describe('closes', () => {
     ]);
     source.follow([{ id: 100, pid: 0 }]);
     expect(source.counters.childrenStarted).toBe(0);
-    expect(existsSync(join(directory, 'none'))).toBe(false);
   });
 });
