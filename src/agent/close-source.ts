@@ -1,6 +1,7 @@
 /** TCP sockets of this host the moment the kernel destroys them, with their last figures: one `ss -E` in each network namespace. */
 
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { LONGEST_LINE_OCTETS, parseClosedSocket } from './closed-socket-line.ts';
 import { findProgram, mayEnterNamespaces, startInNamespace } from './namespace-tool.ts';
@@ -8,6 +9,9 @@ import type { NetworkNamespace, SocketEntry } from './socket-entry.ts';
 
 /** Destroyed TCP sockets, numeric, with figures and cookie, a line each. */
 const SS_ARGUMENTS = ['-E', '-tinHOe'];
+
+/** Has a child end with this process, however that ends: otherwise it stays, and the namespace with it, until the next socket closes. */
+const END_WITH_US = ['--pdeathsig', 'KILL'];
 
 /** A child that lived longer than this had begun well. */
 const GOOD_LIFE_MS = 60_000;
@@ -24,6 +28,7 @@ export interface CloseSourceOptions {
   readonly ss?: string;
   readonly stdbuf?: string;
   readonly nsenter?: string;
+  readonly setpriv?: string;
   /** Follows at most so many namespaces; the rest is counted. Default 64. */
   readonly maxNamespaces?: number;
   /** Wait before the first restart of a child that ended, doubled up to 32 times that. Default 1,000. */
@@ -37,6 +42,8 @@ export class CloseCounters {
   /** Lines that say something else than they should, or are too long. */
   linesInvalid = 0;
   childrenStarted = 0;
+  /** Closes the kernel could not hand to ss in time, as of the last call of `follow` (/proc/PID/net/netlink). */
+  closesLost = 0;
   /** Children that ended although they were wanted. */
   childrenEnded = 0;
   /** Namespaces that are not followed any more because no child stays alive there. */
@@ -70,6 +77,7 @@ export class CloseSource {
       ss: options.ss ?? findProgram('ss') ?? '',
       stdbuf: options.stdbuf ?? findProgram('stdbuf') ?? '',
       nsenter: options.nsenter ?? findProgram('nsenter') ?? '',
+      setpriv: usableSetpriv(options.setpriv ?? findProgram('setpriv') ?? ''),
       maxNamespaces: options.maxNamespaces ?? 64,
       restartMs: options.restartMs ?? 1000,
     };
@@ -99,6 +107,7 @@ export class CloseSource {
     const wanted = namespaces.filter(({ pid }) => pid === 0 || this.#mayEnter);
     const ids = new Set(wanted.map(({ id }) => id));
     for (const [id, follower] of this.#followers) {
+      follower.countLost();
       if (ids.has(id)) continue;
       follower.stop();
       this.#followers.delete(id);
@@ -119,6 +128,13 @@ export class CloseSource {
   }
 }
 
+/** `path` where it is installed and can do what is asked of it (util-linux 2.33), else `''`. */
+function usableSetpriv(path: string): string {
+  if (path === '') return '';
+  const { status } = spawnSync(path, [...END_WITH_US, 'true'], { stdio: 'ignore', timeout: 1000 });
+  return status === 0 ? path : '';
+}
+
 /** One namespace, and the child in it. */
 class Follower {
   /** With the latest pid that leads into it. */
@@ -130,6 +146,8 @@ class Follower {
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
   #failures = 0;
+  /** As last read of the present child. */
+  #lost = 0;
 
   constructor(
     namespace: NetworkNamespace,
@@ -151,16 +169,35 @@ class Follower {
     this.#child?.stdout?.destroy();
   }
 
+  /** Counts what the kernel dropped because ss did not read fast enough: rows of its sockets of NETLINK_SOCK_DIAG, which is 4. */
+  countLost(): void {
+    const pid = this.#child?.pid;
+    if (pid === undefined) return;
+    try {
+      const text = readFileSync(`${this.#options.procRoot}/${pid}/net/netlink`, 'latin1');
+      for (const row of text.split('\n')) {
+        const [, protocol, port, , , , , , drops] = row.trim().split(/ +/);
+        if (protocol !== '4' || port !== `${pid}` || !/^\d{1,15}$/.test(drops ?? '')) continue;
+        this.#counters.closesLost += Math.max(0, Number(drops) - this.#lost);
+        this.#lost = Number(drops);
+      }
+    } catch {
+      // It has just ended: its counters ended with it.
+    }
+  }
+
   #start(): void {
-    const { ss, stdbuf, nsenter, procRoot } = this.#options;
+    const { ss, stdbuf, setpriv, nsenter, procRoot } = this.#options;
     // Into a pipe ss prints a block at a time, which may take hours to fill.
-    const args = ['-oL', ss, ...SS_ARGUMENTS];
-    const child = startInNamespace({ program: stdbuf, args, namespace: this.namespace, nsenter, procRoot });
+    const words = [stdbuf, '-oL', ss, ...SS_ARGUMENTS];
+    const [program, ...args] = setpriv === '' ? words : [setpriv, ...END_WITH_US, ...words];
+    const child = startInNamespace({ program: program!, args, namespace: this.namespace, nsenter, procRoot });
     if (child === undefined) {
       this.#again();
       return;
     }
     this.#child = child;
+    this.#lost = 0;
     this.#counters.childrenStarted++;
     const { pid } = child;
     if (pid !== undefined) this.#pids.add(pid);

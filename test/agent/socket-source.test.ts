@@ -222,6 +222,33 @@ describe('closes', () => {
     source.close();
   });
 
+  it('that the kernel dropped are counted', async () => {
+    const { source } = follow('slow', 'exec sleep 60');
+    const [pid] = source.pids;
+    mkdirSync(join(procRoot, `${pid}/net`), { recursive: true });
+    // As Linux 6.18 prints it.
+    const write = (drops: number) =>
+      writeFileSync(
+        join(procRoot, `${pid}/net/netlink`),
+        `sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode
+000000002bc276d6 0   ${pid}          00000000 0        0        0     2        90        1835899 
+0000000074e5aef6 4   ${pid}       00000005 0        0        0     2        ${drops}        1889559 
+00000000a1fb71e7 4   0          00000000 0        0        0     2        80        1835905 
+`,
+      );
+    for (const [drops, lost] of [
+      [0, 0],
+      [7, 7],
+      [7, 7],
+      [9, 9],
+    ] as const) {
+      write(drops);
+      source.follow([{ id: 100, pid: 0 }]);
+      expect(source.counters.closesLost).toBe(lost);
+    }
+    source.close();
+  });
+
   it('are followed in a bounded number of namespaces, and only where one may enter', () => {
     const { source } = follow('bounded', 'exec sleep 60', { maxNamespaces: 1 });
     expect(source.missing).toEqual([expect.stringMatching(/^not root/)]);
@@ -239,7 +266,7 @@ describe('closes', () => {
   });
 
   it('are not told where a tool is missing, which is said', () => {
-    const source = CloseSource.open({ onClose: () => {}, procRoot, ss: '', stdbuf: '' });
+    const source = CloseSource.open({ onClose: () => {}, procRoot, ss: '', stdbuf: '', setpriv: '' });
     expect(source.missing).toEqual([
       expect.stringMatching(/^ss /),
       expect.stringMatching(/^stdbuf /),
