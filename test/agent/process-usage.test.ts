@@ -113,10 +113,8 @@ it('keeps the last look at a limited number of processes', () => {
     return meter.begin(pid)!;
   });
   nowMs += 1000;
-  expect(meter.since(marks[1]!)).toBeDefined();
-  tree.put(5, BEGIN);
-  meter.begin(5);
+  for (const mark of marks) expect(meter.since(mark)).toBeDefined();
   for (const pid of [1, 2, 3, 4]) tree.remove(pid);
   nowMs += 1000;
-  expect(marks.map((mark) => meter.since(mark) !== undefined)).toEqual([false, true, false, false]);
+  expect(marks.map((mark) => meter.since(mark) !== undefined)).toEqual([false, true, true, true]);
 });

@@ -156,6 +156,10 @@ describe('the owner of a socket', () => {
     expect([owners.fullScans, owners.filesLookedAt]).toEqual([0, 3]);
     expect(await roundOf([socket(1001, web), socket(5002, 987_654_321)])).toEqual([70, 2]);
     expect(owners.fullScans).toBe(1);
+    tree.open(70, 5, 'socket:[1003]');
+    const before = owners.filesLookedAt;
+    expect(await roundOf([socket(5002), socket(1003, web)])).toEqual([2, 70]);
+    expect([owners.fullScans, owners.filesLookedAt - before]).toEqual([1, 3]);
   });
 });
 
@@ -195,7 +199,10 @@ it('lets others run meanwhile, and takes rounds one after the other', async () =
   table.startRound();
   const first = owners.resolve([socket(5002)]);
   const second = owners.resolve([socket(5003)]);
-  await Promise.all([first, second]);
+  await first;
+  expect(owners.scans).toBe(1);
+  await second;
+  expect(owners.scans).toBe(2);
   expect(turns).toBeGreaterThan(20);
   expect([owners.ownerOf(socket(5002)), owners.ownerOf(socket(5003))]).toEqual([2, 3]);
 });
