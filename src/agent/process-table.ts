@@ -10,6 +10,11 @@ export interface ProcessTableOptions {
   readonly procRoot?: string;
   readonly users?: UserNames;
   readonly packages?: PackageNames;
+  /**
+   * Whether to read arguments, as is the default. They may hold secrets, and a process that hangs with its memory map locked holds up
+   * whoever reads them.
+   */
+  readonly readsCommandLines?: boolean;
   /** Processes kept, living or gone; of what events tell of processes not asked for, a quarter of that. */
   readonly maxProcesses?: number;
   /** Rounds for which a process that is gone is kept. */
@@ -59,6 +64,7 @@ export class ProcessTable {
   pidsReused = 0;
   /** Processes known from kernel events alone: they were gone before they could be read. */
   knownByEvents = 0;
+  readonly #readsCommandLines: boolean;
   readonly #maxProcesses: number;
   readonly #roundsKept: number;
   readonly #roundsBetweenReads: number;
@@ -74,6 +80,7 @@ export class ProcessTable {
     this.files = new ProcFiles(options.procRoot);
     this.users = options.users ?? new UserNames();
     this.packages = options.packages ?? new PackageNames();
+    this.#readsCommandLines = options.readsCommandLines ?? true;
     this.#maxProcesses = options.maxProcesses ?? 65_536;
     this.#roundsKept = options.roundsKept ?? 12;
     this.#roundsBetweenReads = options.roundsBetweenReads ?? 12;
@@ -204,7 +211,7 @@ export class ProcessTable {
       fatherPid: stat.fatherPid,
       name: stat.name,
       path: programPath || stat.name,
-      commandLine: files.commandLine(pid),
+      commandLine: this.#readsCommandLines ? files.commandLine(pid) : '',
       userId: status?.userId ?? -1,
       userName: status === undefined ? '' : users.userName(status.userId),
       groupId: status?.groupId ?? -1,

@@ -91,6 +91,12 @@ describe('a process', () => {
     for (const pid of [0, -1, 1.5, Number.NaN, 2 ** 60]) expect(table.process(pid)).toBeUndefined();
   });
 
+  it('has no command line where those are not asked for', () => {
+    tree.put(70, { commandLine: 'mysql\0-psecret\0' });
+    expect(tableOf().process(70)?.commandLine).toBe('mysql -psecret');
+    expect(tableOf({ readsCommandLines: false }).process(70)?.commandLine).toBe('');
+  });
+
   it('may call itself anything', () => {
     const names = ['a) S 1 (', '"\\', 'two\nlines', ') R 1 1 1 1 1 1 1 1', '\u2028\u0001', '€'.repeat(5)];
     for (const [index, name] of names.entries()) tree.put(100 + index, { name, commandLine: `${name}\0${name}\0` });
