@@ -105,6 +105,6 @@ export function readNetDev(
 
 /** A whole number of at least 0 out of an object that JSON gave; 0 for whatever else is there. */
 function countOf(object: unknown, key: string): number {
-  const value = isObject(object) && Object.hasOwn(object, key) ? object[key] : undefined;
+  const value = isObject(object) ? object[key] : undefined;
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : 0;
 }

@@ -90,7 +90,7 @@ export function kubernetesParts(label: (key: string) => string): ContainerParts 
 
 /** Reads text out of an object that JSON gave; `''` for whatever else is there. */
 export function textOf(object: unknown, key: string): string {
-  const value = isObject(object) && Object.hasOwn(object, key) ? object[key] : undefined;
+  const value = isObject(object) ? object[key] : undefined;
   return typeof value === 'string' ? value : '';
 }
 

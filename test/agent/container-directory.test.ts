@@ -1,5 +1,6 @@
 import { mkdirSync, rmdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ContainerDirectory, type ContainerDirectoryOptions } from '../../src/agent/container-directory.ts';
 import { FakeDocker, FakeGrpc, SocketDirectory } from '../support/fake-engine.ts';
@@ -275,6 +276,9 @@ describe('pods', () => {
     const directory = await open();
     expect(directory.ofCgroup(podCgroup(ONE))).toMatchObject({ name: 'app', pod: 'pod-1', podNamespace: 'default' });
     expect(directory.ofCgroup(cgroup(TWO))).toMatchObject({ name: 'liar', pod: '', podNamespace: '' });
+    // In a pod, but not in this one.
+    const elsewhere = podCgroup(TWO).replace(UID, UID.replace('0', '1'));
+    expect(directory.ofCgroup(elsewhere)).toMatchObject({ name: 'liar', pod: '' });
     expect(directory.counters.podsUnproven).toBe(1);
   });
 
@@ -373,7 +377,9 @@ describe('files', () => {
 
   it('that are damaged, too long or no files are no more than missing', async () => {
     write(`docker/containers/${ONE}/config.v2.json`, '{"ID":');
-    write(`containerd/io.containerd.runtime.v2.task/k8s.io/${ONE}/config.json`, 'x'.repeat(3_000_000));
+    write(`containerd/io.containerd.runtime.v2.task/k8s.io/${ONE}/config.json`, {
+      annotations: { 'io.kubernetes.cri.container-name': 'x'.repeat(3_000_000) },
+    });
     mkdirSync(join(sockets.path, `storage/overlay-containers/${ONE}/userdata/config.json`), { recursive: true });
     write('storage/overlay-containers/containers.json', { id: ONE });
     const directory = await open({ dockerSockets: [] });
@@ -418,6 +424,7 @@ describe('ids of cgroups', () => {
     await expect.poll(() => directory.ofCgroupId(later)).toMatchObject({ id: TWO, engine: 'podman', name: '' });
     expect(directory.counters.cgroupWalks).toBe(2);
     for (let i = 0; i < 1_000; i++) directory.ofCgroupId(2 ** 40 + i);
+    await sleep(20);
     expect(directory.counters.cgroupWalks).toBe(2);
     rmdirSync(join(sockets.path, 'cgroup/unified', `libpod-${TWO}.scope`));
   });

@@ -109,7 +109,7 @@ describe('the messages', () => {
   it.each([
     ['a field without its octets', Buffer.from([0x0a, 0x05, 0x01])],
     ['a length of 2^63', Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f])],
-    ['a number of eleven octets', Buffer.concat([Buffer.from([0x08]), Buffer.alloc(11, 0x80)])],
+    ['a number of eleven octets', Buffer.concat([Buffer.from([0x08]), Buffer.alloc(10, 0x80), Buffer.of(1)])],
     ['a number cut short', Buffer.from([0x08, 0x80])],
     ['field 0', Buffer.from([0x02, 0x00])],
     ['a group', Buffer.from([0x0b])],
