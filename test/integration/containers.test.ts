@@ -81,6 +81,24 @@ describe.skipIf(containerObstacle() !== undefined)('real containers', () => {
     directory.close();
   });
 
+  it("of Podman's images have their names in files, too", async () => {
+    await lab.podman('import', join(lab.directory, 'root.tar'), 'bb:1');
+    const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1000:1000', '--network', 'none'];
+    const id = await lab.podman('run', '-d', '--name', 'from-image', ...limits, 'bb:1', '/bin/sleep', '1000');
+    const pid = Number(await lab.podman('inspect', '-f', '{{.State.Pid}}', id));
+    const directory = await ContainerDirectory.open({
+      dockerSockets: [],
+      containerdSockets: [],
+      crioSockets: [],
+      askGapMs: 10,
+      files: { dockerRoot: '/nowhere', containerdRoots: [], storageRoots: [lab.storageRoot], logRoot: '/nowhere' },
+    });
+    const get = () => directory.ofCgroup(cgroupOf(pid));
+    expect(await until(get, (info) => info?.name !== '')).toMatchObject({ id, engine: 'podman', name: 'from-image' });
+    await lab.podman('rm', '-f', '-t', '0', id);
+    directory.close();
+  });
+
   it('have their names in files where no engine answers', async () => {
     const directory = await ContainerDirectory.open({
       dockerSockets: [],

@@ -445,8 +445,9 @@ export class ContainerLab {
         execFileSync('umount', ['-l', mount], { stdio: 'ignore' });
       } catch {}
     }
-    removeCgroups();
     rmSync(this.directory, { recursive: true, force: true });
+    // Another lab's may be about to be filled.
+    if (!readdirSync('/tmp').some((name) => name.startsWith('fr-c-'))) removeCgroups();
   }
 
   /** Processes that belong to the lab: those that name its directory, and those of its containers, whose monitors outlive the engines. */
@@ -476,7 +477,7 @@ function idOf(answer: Uint8Array): string {
   return Buffer.from(answer).toString('latin1', 2, 2 + (answer[1] ?? 0));
 }
 
-/** Removes what directories the engines leave, those of other labs excepted: they are not empty. */
+/** Removes what directories the engines leave. */
 function removeCgroups(): void {
   const names = ['docker', 'kubepods', 'libpod_parent'].flatMap((name) => ['-path', `/sys/fs/cgroup/*/${name}*`, '-o']);
   const args = ['/sys/fs/cgroup', '-depth', '-type', 'd', '(', ...names.slice(0, -1), ')'];
