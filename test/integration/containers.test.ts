@@ -8,6 +8,9 @@ import { ContainerLab, containerObstacle, type LabContainer } from '../support/c
 
 const NAMES = ['web1', 'client1', 'ubuntu_test', 'heapster', 'dnsmasq', 'sidecar'];
 
+/** The machine may withhold CAP_SYS_RESOURCE. */
+const LIMITS = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1000:1000', '--network', 'none'];
+
 let lab: ContainerLab;
 
 function cgroupOf(pid: number): string {
@@ -83,8 +86,7 @@ describe.skipIf(containerObstacle() !== undefined)('real containers', () => {
 
   it("of Podman's images have their names in files, too", async () => {
     await lab.podman('import', join(lab.directory, 'root.tar'), 'bb:1');
-    const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1000:1000', '--network', 'none'];
-    const id = await lab.podman('run', '-d', '--name', 'from-image', ...limits, 'bb:1', '/bin/sleep', '1000');
+    const id = await lab.podman('run', '-d', '--name', 'from-image', ...LIMITS, 'bb:1', '/bin/sleep', '1000');
     const pid = Number(await lab.podman('inspect', '-f', '{{.State.Pid}}', id));
     const directory = await ContainerDirectory.open({
       dockerSockets: [],
@@ -121,18 +123,25 @@ describe.skipIf(containerObstacle() !== undefined)('real containers', () => {
     directory.close();
   });
 
-  it('are followed as they come, are renamed and go', async () => {
+  it.each([
+    ['docker', (...args: string[]) => lab.docker(...args), []],
+    ['podman', (...args: string[]) => lab.podman(...args), LIMITS],
+  ] as const)('of %s are followed as they come, are renamed and go', async (engine, run, limits) => {
+    if (engine === 'podman') await run('import', join(lab.directory, 'root.tar'), 'bb:1');
     const directory = await ContainerDirectory.open({ ...sockets(), keepMs: 0, askGapMs: 10 });
-    const id = await lab.docker('run', '-d', '--name', 'comes', 'bb:1', '/bin/sleep', '1000');
-    const pid = Number(await lab.docker('inspect', '-f', '{{.State.Pid}}', id));
+    const id = await run('run', '-d', '--name', 'comes', ...limits, 'bb:1', '/bin/sleep', '1000');
+    const pid = Number(await run('inspect', '-f', '{{.State.Pid}}', id));
     const cgroup = cgroupOf(pid);
     const get = () => directory.ofCgroup(cgroup);
-    expect(await until(get, (info) => info?.name === 'comes')).toMatchObject({ id, engine: 'docker', name: 'comes' });
-    await lab.docker('rename', 'comes', 'renamed');
+    expect(await until(get, (info) => info?.name === 'comes')).toMatchObject({ id, engine, name: 'comes' });
+    await run('rename', 'comes', 'renamed');
     expect((await until(get, (info) => info?.name === 'renamed'))?.name).toBe('renamed');
-    await lab.docker('rm', '-f', id);
+    // The first process of a container does not hear SIGTERM: removal would wait for it.
+    await run('kill', '--signal', 'KILL', id);
+    await run('rm', '-f', id);
     expect((await until(get, (info) => info?.name === ''))?.name).toBe('');
     expect(directory.counters.eventsTaken).toBeGreaterThanOrEqual(3);
+    expect(directory.counters).toMatchObject({ enginesFailed: 0, eventsInvalid: 0 });
     directory.close();
   });
 
