@@ -116,6 +116,27 @@ describe('the kernel’s answers about sockets', () => {
     expect(Object.values(figures(0)!).every((value) => value === -1)).toBe(true);
   });
 
+  it('skip attributes that are cut, and end at one that cannot be', () => {
+    const cgroup = Buffer.alloc(8, 1);
+    const read1 = (...attributes: Uint8Array[]) => read(Buffer.concat([established(...attributes), DONE])).sockets[0];
+    expect(read1(attribute(21, cgroup.subarray(0, 4)))).toMatchObject({ cgroupId: 0 });
+    for (const length of [0, 1, 3, 200]) {
+      const wrong = attribute(99, Buffer.alloc(4));
+      wrong.writeUInt16LE(length, 0);
+      expect(read1(wrong, attribute(21, cgroup))).toMatchObject({ cgroupId: 0, inode: 77 });
+    }
+  });
+
+  it('know no user of sockets that no process has', () => {
+    const user = (userId: number, inode: number) => {
+      const octets = established();
+      octets.writeUInt32LE(userId, 16 + 64);
+      octets.writeUInt32LE(inode, 16 + 68);
+      return read(Buffer.concat([octets, DONE])).sockets[0]?.userId;
+    };
+    expect([user(0, 0), user(0, 5), user(1000, 0)]).toEqual([-1, 0, 1000]);
+  });
+
   it('have no round trip before one is measured', () => {
     const info = Buffer.alloc(232);
     info.writeUInt32LE(250_000, 72);

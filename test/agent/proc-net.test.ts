@@ -75,9 +75,17 @@ describe('/proc/PID/net', () => {
 
   it('counts rows that are none, too long or too many, and reads on', async () => {
     const [heading, row, other] = UDP.split('\n') as [string, string, string];
-    const damaged = [row.replace('14B4', '14B'), row.replace('0100007F', '01'), row.slice(0, 60), '', ' '.repeat(2000)];
+    const mixed = row.replace('0100007F', '0'.repeat(32));
+    const damaged = [
+      row.replace('14B4', '14B'),
+      row.replace('0100007F', '01'),
+      row.slice(0, 60),
+      '',
+      ' '.repeat(2000),
+      mixed,
+    ];
     const result = await read('udp', [heading, ...damaged, other].join('\n'));
-    expect(result).toMatchObject({ isWhole: true, rowsInvalid: 5 });
+    expect(result).toMatchObject({ isWhole: true, rowsInvalid: 6 });
     expect(result.sockets).toHaveLength(1);
     expect(await read('udp', [heading, row, row, row, ''].join('\n'), 2)).toMatchObject({ socketsBeyondLimit: 1 });
     expect(await read('udp', `${heading}\n${'x'.repeat(200_000)}`)).toMatchObject({ isWhole: false, rowsInvalid: 1 });
