@@ -73,6 +73,12 @@ describe.skipIf(reason !== undefined)('sockets of a namespace', () => {
     child = spawn('ip', [...words, '-e', TALK], { stdio: ['pipe', 'pipe', 'inherit'] });
     lines = createInterface(child.stdout!)[Symbol.asyncIterator]();
     expect(await nextLine()).toBe('ready');
+    // The last acknowledgements are sent a while after what they acknowledge.
+    for (let before = '', now = inside('cat', '/proc/net/snmp'); now !== before; ) {
+      before = now;
+      await sleep(150);
+      now = inside('cat', '/proc/net/snmp');
+    }
     pid = Number(execFileSync('ip', ['netns', 'pids', namespace], { encoding: 'utf8' }).trim());
     id = Number(/\d+/.exec(execFileSync('readlink', [`/proc/${pid}/ns/net`], { encoding: 'utf8' }))?.[0]);
   });
