@@ -70,6 +70,8 @@ interface TcpTable {
   readonly mark: string;
   /** By the monotonic clock. */
   readonly readMs: number;
+  /** Whether it was to be read again and could not. */
+  readonly isStale: boolean;
 }
 
 /** What one namespace came to. */
@@ -186,9 +188,12 @@ export class SocketSource {
     if (activity?.hasUdp !== false) {
       await this.#readFiles(namespace, ['udp', 'udp6'], udp, Math.max(0, room - tcp.sockets.length));
     }
-    if (namespace.pid === 0 || isStillIn(this.#directory(namespace), namespace.id)) return { namespace, tcp, udp };
-    this.counters.namespacesVanished++;
-    return undefined;
+    if (namespace.pid !== 0 && !isStillIn(this.#directory(namespace), namespace.id)) {
+      this.counters.namespacesVanished++;
+      return undefined;
+    }
+    if (tcp.isStale) this.counters.tablesStale++;
+    return { namespace, tcp, udp };
   }
 
   #fitting(entries: readonly SocketEntry[], room: number): readonly SocketEntry[] {
@@ -206,7 +211,7 @@ export class SocketSource {
     const readMs = performance.now();
     const last = this.#tables.get(namespace.id);
     const isRecent = last !== undefined && readMs - last.readMs < LONGEST_REUSE_MS;
-    if (activity?.hasTcp === false) return { sockets: [], mark: '', readMs };
+    if (activity?.hasTcp === false) return { sockets: [], mark: '', readMs, isStale: false };
     if (isRecent && last.mark !== '' && last.mark === activity?.tcpMark && last.sockets.length <= room) {
       this.counters.tablesUnchanged++;
       return last;
@@ -214,16 +219,13 @@ export class SocketSource {
     const isAsked = this.mode === 'netlink' && (namespace.pid === 0 || this.#mayEnter);
     if (isAsked) {
       const sockets = await this.#askKernel(namespace, room);
-      if (sockets !== undefined) return { sockets, mark: markOf(sockets, activity?.tcpMark), readMs };
-      if (isRecent) {
-        this.counters.tablesStale++;
-        return { ...last, mark: '' };
-      }
+      if (sockets !== undefined) return { sockets, mark: markOf(sockets, activity?.tcpMark), readMs, isStale: false };
+      if (isRecent) return { ...last, mark: '', isStale: true };
     }
     const sockets: SocketEntry[] = [];
     await this.#readFiles(namespace, ['tcp', 'tcp6'], sockets, room);
     // Where ss failed it has its turn again next time.
-    return { sockets, mark: isAsked ? '' : markOf(sockets, activity?.tcpMark), readMs };
+    return { sockets, mark: isAsked ? '' : markOf(sockets, activity?.tcpMark), readMs, isStale: false };
   }
 
   async #askKernel(namespace: NetworkNamespace, room: number): Promise<readonly SocketEntry[] | undefined> {
