@@ -28,7 +28,17 @@ it('shows a line that the program really prints', async () => {
 it('names only flags that exist', async () => {
   // npm's own, and those of the benchmarks
   const known = new Set<string>(['--silent', '--help', '--flows', '--nfdump']);
-  for (const command of ['collect', 'convert', 'probe', 'listen', 'replay', 'exporters', 'templates', 'schema']) {
+  for (const command of [
+    'collect',
+    'convert',
+    'probe',
+    'agent',
+    'listen',
+    'replay',
+    'exporters',
+    'templates',
+    'schema',
+  ]) {
     for (const flag of (await runProgram([command, '--help'])).stdout.match(/--[a-z][a-z-]*/g) ?? []) known.add(flag);
   }
   const named = readFileSync(README, 'utf8').match(/(?<=[\s`])--[a-z][a-z-]*/g) ?? [];

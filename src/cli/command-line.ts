@@ -98,6 +98,19 @@ function commandsOf(words: readonly string[]) {
       },
     )
     .command(
+      'agent',
+      "Write the flows of this host's sockets with their processes, users and containers as JSON lines",
+      (command) =>
+        addOptions(command, 'agent')
+          .example('$0 agent', 'Print flows, events and counters; as root of all processes and containers')
+          .example('$0 agent --zmq tcp://*:5556 --interval 2', 'For ntopng, looking every two seconds')
+          .example('$0 agent --agent-records flows --export udp://192.0.2.1:4739', 'As IPFIX to a collector'),
+      async (flags) => {
+        const { runAgent } = await import('./agent.ts');
+        exitCode = await runAgent(flags);
+      },
+    )
+    .command(
       'listen <endpoint..>',
       "Receive flows from ntop's ZeroMQ feeds and write them as JSON lines",
       (command) =>

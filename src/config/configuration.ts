@@ -1,5 +1,5 @@
 /** The commands an option belongs to. */
-export type CommandName = 'collect' | 'convert' | 'listen' | 'probe' | 'replay' | 'ask';
+export type CommandName = 'collect' | 'convert' | 'listen' | 'probe' | 'agent' | 'replay' | 'ask';
 
 /** Kinds of line a sink may be asked for. */
 export const RECORD_KINDS = ['flow', 'event', 'discard', 'counters', 'options'] as const;
@@ -178,6 +178,18 @@ export interface Configuration {
   readonly tcpAnalysis: boolean;
   /** Whether payload is looked at for the application. */
   readonly applicationDetection: boolean;
+  /** Seconds between looks at the sockets. */
+  readonly interval: number;
+  /** Where sockets and events come from. */
+  readonly agentMode: 'auto' | 'ebpf' | 'netlink' | 'proc';
+  /** What an agent makes. */
+  readonly agentRecords: readonly ('flows' | 'events' | 'counters')[];
+  /** Whose names the nested records of events have. */
+  readonly agentDialect: 'default' | 'ntopng';
+  /** Whether records have the arguments of processes. */
+  readonly agentCommandLines: boolean;
+  /** Address by which readers know this host; `''` for that of the interface with the default route. */
+  readonly agentAddress: string;
   /** How much is logged. */
   readonly logLevel: LogLevel;
 }
@@ -211,8 +223,9 @@ export interface OptionSchema extends ValueSchema {
 const COLLECT = ['collect'] as const;
 const BOTH = ['collect', 'convert'] as const;
 /** Commands whose flows leave by the same sinks. */
-const SINKS = ['collect', 'convert', 'listen', 'probe'] as const;
+const SINKS = ['collect', 'convert', 'listen', 'probe', 'agent'] as const;
 const PROBE = ['probe'] as const;
+const AGENT = ['agent'] as const;
 const MAX_OCTETS = 2 ** 40;
 
 /** Every option by its name on the command line and in files; in the environment it is `FLOWRELAY_` and the name in capitals. */
@@ -394,7 +407,7 @@ export const OPTIONS = {
     placeholder: 'DIR',
     default: '',
     description: 'Keep learned Templates and options here across restarts, and points that InfluxDB has not confirmed',
-    commands: ['collect', 'listen', 'probe'],
+    commands: ['collect', 'listen', 'probe', 'agent'],
     isReloadable: false,
   },
   status: {
@@ -404,7 +417,7 @@ export const OPTIONS = {
     placeholder: 'HOST:PORT|off',
     default: '127.0.0.1:9155',
     description: 'Serve /metrics, /health, /exporters and /templates here',
-    commands: ['collect', 'listen', 'probe', 'ask'],
+    commands: ['collect', 'listen', 'probe', 'agent', 'ask'],
     isReloadable: false,
   },
   'receive-buffer': {
@@ -434,7 +447,7 @@ export const OPTIONS = {
     placeholder: 'OCTETS',
     default: 67_108_864,
     description: 'Octets of lines that may wait for a slow reader before lines are dropped',
-    commands: ['collect', 'listen', 'probe'],
+    commands: ['collect', 'listen', 'probe', 'agent'],
     isReloadable: true,
   },
   zmq: {
@@ -989,12 +1002,68 @@ export const OPTIONS = {
     commands: PROBE,
     isReloadable: false,
   },
+  interval: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 3600,
+    placeholder: 'SECONDS',
+    default: 5,
+    description: 'Look at the sockets this often',
+    commands: AGENT,
+    isReloadable: false,
+  },
+  'agent-mode': {
+    type: 'string',
+    enum: ['auto', 'ebpf', 'netlink', 'proc'],
+    default: 'auto',
+    description:
+      'Learn of connections by kernel events (bpftrace), by ss, or from /proc alone; auto takes all that is there',
+    commands: AGENT,
+    isReloadable: false,
+  },
+  'agent-records': {
+    type: 'array',
+    splitsAtCommas: true,
+    items: { type: 'string', enum: ['flows', 'events', 'counters'] },
+    placeholder: 'flows,events,counters',
+    default: ['flows', 'events', 'counters'],
+    description:
+      "Make flows, records of events and sockets as ntop's agents print them, counters of interfaces [default: all]",
+    commands: AGENT,
+    isReloadable: false,
+  },
+  'agent-dialect': {
+    type: 'string',
+    enum: ['default', 'ntopng'],
+    default: 'default',
+    description:
+      'Names in records of events: those documented, or what ntopng 4 and 5 read, to which they go instead of flows with --zmq-format json',
+    commands: AGENT,
+    isReloadable: false,
+  },
+  'agent-command-lines': {
+    type: 'boolean',
+    default: false,
+    description: 'Tell the arguments of processes, which may hold secrets',
+    commands: AGENT,
+    isReloadable: false,
+  },
+  'agent-address': {
+    type: 'string',
+    pattern: '^([0-9A-Fa-f:.]{2,45})?$',
+    expected: 'an IP address',
+    placeholder: 'ADDRESS',
+    default: '',
+    description: 'Address by which readers know this host [default: that of the interface with the default route]',
+    commands: AGENT,
+    isReloadable: false,
+  },
   'log-level': {
     type: 'string',
     enum: LOG_LEVELS,
     default: 'info',
     description: 'Log events of this weight and above',
-    commands: ['collect', 'listen', 'probe'],
+    commands: ['collect', 'listen', 'probe', 'agent'],
     isReloadable: true,
   },
 } as const satisfies Readonly<Record<string, OptionSchema>>;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { parseZmqEndpoint } from '../bytes/zmq-endpoint.ts';
 import { checkValue } from './check-value.ts';
 import { type Configuration, OPTION_NAMES, OPTIONS, type OptionName, type OptionSchema } from './configuration.ts';
@@ -91,6 +92,7 @@ function checkMeaning(name: OptionName, value: unknown): string | undefined {
         return `has no port up to 65535: ${text}`;
     }
   }
+  if (name === 'agent-address' && value !== '' && isIP(String(value)) === 0) return `is no IP address: ${value}`;
   if (name === 'json' || name === 'listen' || name === 'zmq' || name === 'export' || name === 'interface') {
     const twice = texts.find((text, at) => texts.indexOf(text) !== at);
     if (twice !== undefined) return `names ${twice} twice`;

@@ -54,8 +54,13 @@ export function flowJsonSchema(names: SchemaNaming): JsonSchema {
   const origin = (property: OriginKey['property']): string => originKeys.get(property)!;
   const fromExporter = [origin('exporterPort'), origin('version'), origin('exportTimeMs')];
   const fieldKeys = new Map(FIELDS.map((field) => [field.field, keyOf(field)]));
+  const agentOrigin = (addressKey: string): JsonSchema => ({
+    properties: { [origin('protocol')]: { const: 'agent' } },
+    required: [addressKey, origin('exportTimeMs')],
+  });
   // What ntop's feeds say depends on the probe alone.
   const fromNtopng: JsonSchema = { properties: { [origin('protocol')]: { const: 'ntopng' } } };
+  const fromAgent: JsonSchema = { properties: { [origin('protocol')]: { const: 'agent' } }, required: ['timestamp'] };
   const branches: Readonly<Record<RecordType, JsonSchema>> = {
     flow: { required: [fieldKeys.get('samplingOrigin')!] },
     event: {
@@ -65,6 +70,7 @@ export function flowJsonSchema(names: SchemaNaming): JsonSchema {
           required: [origin('templateId'), origin('observationDomainId')],
         },
         fromNtopng,
+        fromAgent,
       ],
     },
     discard: {
@@ -78,6 +84,7 @@ export function flowJsonSchema(names: SchemaNaming): JsonSchema {
           required: [fieldKeys.get('sourceIdType')!, fieldKeys.get('sourceIdIndex')!],
         },
         fromNtopng,
+        fromAgent,
       ],
     },
     options: {
@@ -103,6 +110,8 @@ export function flowJsonSchema(names: SchemaNaming): JsonSchema {
           { required: [origin('exporterAddress'), ...fromExporter] },
           { required: [exporterIPv6Key(origin('exporterAddress')), ...fromExporter] },
           { properties: { [origin('protocol')]: { const: 'packets' }, [recordType]: { const: 'flow' } } },
+          agentOrigin(origin('exporterAddress')),
+          agentOrigin(exporterIPv6Key(origin('exporterAddress'))),
         ],
       },
       // Every kind of line has keys of its own.
@@ -132,6 +141,14 @@ export function flowJsonSchema(names: SchemaNaming): JsonSchema {
           {
             properties: { [origin('protocol')]: { const: 'ntopng' }, [origin('version')]: { enum: [0, 1, 2, 3] } },
             not: { anyOf: [{ required: [origin('templateId')] }, { required: [origin('agentAddress')] }] },
+          },
+          {
+            properties: { [origin('protocol')]: { const: 'agent' } },
+            not: {
+              anyOf: [origin('templateId'), origin('exporterPort'), origin('version')].map((key) => ({
+                required: [key],
+              })),
+            },
           },
           {
             properties: { [origin('protocol')]: { const: 'packets' } },
@@ -213,7 +230,8 @@ function typeSchema({ type, role, choices }: Field): JsonSchema {
 
 function originSchema({ property, type, meaning }: OriginKey): JsonSchema {
   const description = meaning;
-  if (property === 'protocol') return { enum: ['NetFlow', 'IPFIX', 'sFlow', 'ntopng', 'packets'], description };
+  if (property === 'protocol')
+    return { enum: ['NetFlow', 'IPFIX', 'sFlow', 'ntopng', 'packets', 'agent'], description };
   if (property === 'agentAddress') return { anyOf: [IPV4, IPV6], description };
   if (type === 'text') return { type: 'string', description };
   if (type === 'time') return { type: 'integer', description };

@@ -1,5 +1,5 @@
-/** Export protocols, as lines name them; `packets` for flows metered here, which nobody exported. */
-export type ExportProtocol = 'NetFlow' | 'IPFIX' | 'sFlow' | 'ntopng' | 'packets';
+/** Export protocols, as lines name them; `packets` for flows metered here, `agent` for flows of this host's sockets: nobody exported them. */
+export type ExportProtocol = 'NetFlow' | 'IPFIX' | 'sFlow' | 'ntopng' | 'packets' | 'agent';
 
 /**
  * Where the records of a datagram come from: what every line says besides the flow. One object lives as long as the decoder
@@ -9,11 +9,11 @@ export class Origin {
   /** Grows whenever anything below has changed. */
   serial = 0;
   protocol: ExportProtocol = 'NetFlow';
-  /** Version of the export protocol: 1, 5, 7, 9, 10 (IPFIX); 5 for sFlow, 0 to 3 for the headers of ntop's feeds, -1 for flows metered here. */
+  /** Version of the export protocol: 1, 5, 7, 9, 10 (IPFIX); 5 for sFlow, 0 to 3 for the headers of ntop's feeds, -1 for flows metered here and of sockets. */
   version = 0;
-  /** Address the datagram came from, IPv4 or IPv6 text; `''` for flows metered here. */
+  /** Address the datagram came from, IPv4 or IPv6 text; this host's for flows of sockets, `''` for flows metered here. */
   exporterAddress = '';
-  /** Port the datagram came from; -1 for flows metered here. */
+  /** Port the datagram came from; -1 for flows metered here and of sockets. */
   exporterPort = 0;
   /** Observation Domain ID (IPFIX), Source ID (NetFlow v9) or source id (ntop's feeds); -1 where the protocol has none. */
   observationDomainId = -1;
@@ -79,7 +79,7 @@ export const ORIGIN_KEYS: readonly OriginKey[] = [
     ntop: 'EXPORTER_IPV4_ADDRESS',
     iana: 'exporterIPv4Address',
     type: 'text',
-    meaning: 'address the datagram came from; EXPORTER_IPV6_ADDRESS for IPv6',
+    meaning: "address the datagram came from, the agent's own for its flows; EXPORTER_IPV6_ADDRESS for IPv6",
   },
   {
     property: 'exporterPort',
@@ -93,7 +93,8 @@ export const ORIGIN_KEYS: readonly OriginKey[] = [
     ntop: 'EXPORT_PROTOCOL',
     iana: 'exportProtocol',
     type: 'text',
-    meaning: "NetFlow, IPFIX, sFlow, ntopng for ntop's ZeroMQ feeds, or packets for flows metered here",
+    meaning:
+      "NetFlow, IPFIX, sFlow, ntopng for ntop's ZeroMQ feeds, packets for flows metered here, agent for those of this host's sockets",
   },
   {
     property: 'version',

@@ -40,7 +40,7 @@ export const CLIENT_IS_DESTINATION = 2;
 
 /**
  * Series of containers and pods: `container:…`, `pod:…`. What they are made of comes from ntop's elements in flow records
- * (`SRC_PROC_CONTAINER_ID` and so on) or from an agent's nested records, whose local end is the source.
+ * (`SRC_PROC_CONTAINER_ID` and so on), the agent's names of pods, or from an agent's nested records, whose local end is the source.
  */
 export class ContainerSeries {
   /** Flows of containers, by step. */
@@ -104,15 +104,21 @@ export class ContainerSeries {
   read(flow: Flow, { plan }: FlowFacts): boolean {
     this.client = CLIENT_UNKNOWN;
     this.isListening = false;
-    if (plan.sourceContainer < 0 && plan.destinationContainer < 0 && flow.attachments.length === 0) return false;
+    const hasNone = plan.sourceContainer < 0 && plan.destinationContainer < 0;
+    if (hasNone && plan.sourcePod < 0 && plan.destinationPod < 0 && flow.attachments.length === 0) return false;
     const { hasContainer, hasPod, rtt, variance } = this;
-    const { words, bytes, attachments } = flow;
+    const { words, bytes, names, attachments } = flow;
     for (let end = SOURCE; end <= DESTINATION; end++) {
       const slot = end === SOURCE ? plan.sourceContainer : plan.destinationContainer;
       hasContainer[end] = false;
       hasPod[end] = false;
       rtt[end] = -1;
       variance[end] = -1;
+      const pod = end === SOURCE ? plan.sourcePod : plan.destinationPod;
+      if (pod >= 0 && names[pod] !== '') {
+        this.podNames[end as 0 | 1].readString(names[pod]!);
+        hasPod[end] = true;
+      }
       if (slot < 0 || words[slot + 1] === 0 || bytes[words[slot]!] === 0) continue;
       this.containerNames[end as 0 | 1].read(bytes, words[slot]!, words[slot + 1]!);
       hasContainer[end] = true;
@@ -121,6 +127,7 @@ export class ContainerSeries {
       this.readAttachment(attachments[i]!.ntop, attachments[i]!.value, flow.origin.exporterAddress);
     }
     if (!hasContainer[SOURCE] && !hasContainer[DESTINATION] && !hasPod[SOURCE] && !hasPod[DESTINATION]) return false;
+    this.readRoundTrips(words, plan);
     if (plan.hasLatency) this.readLatency(flow, plan);
     return !this.isListening;
   }
@@ -254,12 +261,29 @@ export class ContainerSeries {
     return id;
   }
 
+  /** Each end has what its own socket measured; where that is not known, what the other's did. */
+  private readRoundTrips(words: Uint32Array, plan: FlowFacts['plan']): void {
+    const { rtt, variance } = this;
+    setFirst(rtt, SOURCE, words, plan.serverRoundTripTime, plan.clientRoundTripTime);
+    setFirst(rtt, DESTINATION, words, plan.clientRoundTripTime, plan.serverRoundTripTime);
+    setFirst(variance, SOURCE, words, plan.serverRoundTripVariance, plan.clientRoundTripVariance);
+    setFirst(variance, DESTINATION, words, plan.clientRoundTripVariance, plan.serverRoundTripVariance);
+  }
+
   /** ntop's probes tell half the round-trip time to each end. */
   private readLatency(flow: Flow, plan: FlowFacts['plan']): void {
     const sum = elementNumber(flow, plan.clientLatency) + elementNumber(flow, plan.serverLatency);
     if (sum === 0) return;
     for (let end = SOURCE; end <= DESTINATION; end++) if (this.rtt[end]! < 0) this.rtt[end] = 2 * sum;
   }
+}
+
+/** Milliseconds of the first of two durations that is known, unless an end has one. */
+function setFirst(values: Float64Array, end: number, words: Uint32Array, first: number, second: number): void {
+  if (values[end]! >= 0) return;
+  const firstUs = first < 0 ? 0 : words[first]!;
+  const us = firstUs > 0 || second < 0 ? firstUs : words[second]!;
+  if (us > 0) values[end] = us / 1000;
 }
 
 function isObject(value: PlainValue | undefined): value is Readonly<Record<string, PlainValue>> {

@@ -54,6 +54,13 @@ export interface FlowPlan {
   readonly l7Protocol: number;
   readonly sourceContainer: number;
   readonly destinationContainer: number;
+  readonly sourcePod: number;
+  readonly destinationPod: number;
+  /** Round-trip times as sockets measured them: that of the client's, then that of the server's. */
+  readonly serverRoundTripTime: number;
+  readonly serverRoundTripVariance: number;
+  readonly clientRoundTripTime: number;
+  readonly clientRoundTripVariance: number;
   readonly retransmittedIn: ElementPlace;
   readonly retransmittedOut: ElementPlace;
   readonly outOfOrderIn: ElementPlace;
@@ -126,6 +133,12 @@ export function planFlow(layout: Layout): FlowPlan {
     l7Protocol: slotOf('l7Protocol'),
     sourceContainer: slotOf('sourceContainerId'),
     destinationContainer: slotOf('destinationContainerId'),
+    sourcePod: slotOf('sourcePodName'),
+    destinationPod: slotOf('destinationPodName'),
+    serverRoundTripTime: slotOf('serverRoundTripTime'),
+    serverRoundTripVariance: slotOf('serverRoundTripVariance'),
+    clientRoundTripTime: slotOf('clientRoundTripTime'),
+    clientRoundTripVariance: slotOf('clientRoundTripVariance'),
     retransmittedIn: element('RETRANSMITTED_IN_PKTS'),
     retransmittedOut: element('RETRANSMITTED_OUT_PKTS'),
     outOfOrderIn: element('OOORDER_IN_PKTS'),

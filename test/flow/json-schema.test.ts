@@ -103,6 +103,26 @@ describe('the JSON Schema of a line', () => {
     expect(lineValidator('ntop')(line)).toBe(true);
   });
 
+  it('accepts what an agent tells of its own host, and nothing more of where it came from', () => {
+    const isValid = lineValidator('ntop');
+    const line = {
+      RECORD_TYPE: 'flow',
+      EXPORTER_IPV4_ADDRESS: '192.0.2.7',
+      EXPORT_PROTOCOL: 'agent',
+      EXPORT_TIME_MILLISECONDS: 1_700_000_000_000,
+      SAMPLING_ORIGIN: 'unknown',
+      SRC_POD_NAME: 'web-1',
+    };
+    expect(isValid(line), JSON.stringify(isValid.errors)).toBe(true);
+    const { EXPORTER_IPV4_ADDRESS: address, ...rest } = line;
+    expect(isValid({ ...rest, EXPORTER_IPV6_ADDRESS: '2001:db8::7' })).toBe(true);
+    expect(isValid({ ...line, RECORD_TYPE: 'event', timestamp: '1556532359.110896' })).toBe(true);
+    expect(isValid({ ...line, RECORD_TYPE: 'event' })).toBe(false);
+    expect(isValid(rest)).toBe(false);
+    for (const key of ['EXPORTER_TRANSPORT_PORT', 'EXPORT_PROTOCOL_VERSION', 'TEMPLATE_ID'])
+      expect(isValid({ ...line, [key]: 9 }), `${key} beside ${address}`).toBe(false);
+  });
+
   it.each(WRONG)('refuses %s', (_what, change) => {
     const line: Record<string, unknown> = { ...FLOW, IN_BYTES: 1, ...change };
     for (const key of Object.keys(line)) if (line[key] === undefined) delete line[key];

@@ -102,6 +102,48 @@ describe('containers and pods', () => {
     expect(harness.rows('container:rtt_variance')).toEqual(['container=cf5485c07181 60s as_client=3.161']);
   });
 
+  it("takes pods' names and round-trip times from flows of both ends, each end what its own socket measured", () => {
+    const harness = new SeriesHarness();
+    harness.add(
+      made({
+        octets: 10,
+        packets: 1,
+        reverseOctets: 10,
+        reversePackets: 1,
+        sourceContainerId: '1edb6c16e3d2',
+        sourcePodName: 'web-1',
+        destinationContainerId: 'f427db2c87ac',
+        destinationPodName: '',
+        serverRoundTripTime: 4000,
+        serverRoundTripVariance: 1500,
+        clientRoundTripTime: 6000,
+        clientRoundTripVariance: 500,
+      }),
+    );
+    // Only the client's end is here.
+    harness.add(
+      made({
+        sourcePort: 41_235,
+        octets: 10,
+        packets: 1,
+        sourceContainerId: '1edb6c16e3d2',
+        sourcePodName: 'web-1',
+        serverRoundTripTime: 2000,
+        serverRoundTripVariance: 500,
+      }),
+    );
+    expect(harness.rows('pod:num_flows')).toEqual(['pod=web-1 60s as_client=2 as_server=0']);
+    expect(harness.rows('pod:rtt')).toEqual(['pod=web-1 60s as_client=3']);
+    expect(harness.rows('container:rtt')).toEqual([
+      'container=1edb6c16e3d2 60s as_client=3',
+      'container=f427db2c87ac 60s as_server=6',
+    ]);
+    expect(harness.rows('container:rtt_variance')).toEqual([
+      'container=1edb6c16e3d2 60s as_client=1',
+      'container=f427db2c87ac 60s as_server=0.5',
+    ]);
+  });
+
   it('knows pods, their containers, and containers without an id', () => {
     const harness = new SeriesHarness();
     harness.add(event({ LOCAL_CONTAINER: KUBE }));

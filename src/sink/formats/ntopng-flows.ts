@@ -165,7 +165,7 @@ export class NtopngFlows {
     let writer = this.writers.get(layout);
     if (writer === undefined) {
       const plan = planFeed(layout);
-      const isAgentEvent = protocol === 'ntopng' && layout.recordType === 'event';
+      const isAgentEvent = tellsAsAgents(protocol) && layout.recordType === 'event';
       const leftOut = isAgentEvent ? undefined : reasonToLeaveOut(layout, plan);
       writer = { write: this.interpreted(plan), plan, records: 0, isCompiled: !this.isTlv, leftOut };
       this.writers.set(layout, writer);
@@ -284,7 +284,7 @@ export class NtopngFlows {
 
   private attachments(batch: Batch, flow: Flow, start: number): number {
     let pos = start;
-    const isHeard = flow.origin.protocol === 'ntopng';
+    const isHeard = tellsAsAgents(flow.origin.protocol);
     for (const { ntop, iana, value } of flow.attachments) {
       const own = isHeard ? agentItem(ntop, value, this.isTlv) : undefined;
       const key = own === undefined ? freeName(ntop, iana) : ntop;
@@ -334,6 +334,11 @@ export class NtopngFlows {
     this.prefix = octets;
     this.prefixWords = Uint32Array.from({ length: words }, (_, i) => view.getUint32(4 * i));
   }
+}
+
+/** Whether events may be those of an agent, ours or one of ntop's. */
+function tellsAsAgents(protocol: Origin['protocol']): boolean {
+  return protocol === 'ntopng' || protocol === 'agent';
 }
 
 /** Events of ntop's agents have no counters and are flows to ntopng; what Exporters report so is none. */

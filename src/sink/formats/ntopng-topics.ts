@@ -178,7 +178,8 @@ const UNKNOWN_32 = 0xffff_ffff;
 export function counterMessages({ values, origin }: PlainRecord): string[] {
   const device = ipv4Number(origin.exporterAddress);
   if (device === undefined) return [];
-  if (origin.protocol === 'ntopng') return typeof values['ifIndex'] === 'number' ? [heardCounters(values, device)] : [];
+  if (origin.protocol === 'ntopng' || origin.protocol === 'agent')
+    return typeof values['ifIndex'] === 'number' ? [heardCounters(values, device)] : [];
   return listOf(values['if_counters']).flatMap((item) => {
     if (!isObject(item)) return [];
     const number = (name: string): number => {

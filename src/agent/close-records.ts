@@ -1,0 +1,56 @@
+import type { FlowOwner } from './flow-owner.ts';
+import type { KernelEvent } from './kernel-event.ts';
+
+/** A close that the kernel told by an event, and that may be told once more with figures. */
+export interface HeldClose {
+  readonly event: KernelEvent;
+  readonly owner: FlowOwner;
+  /** When it was held, by a clock that never steps, ms. */
+  readonly heldMs: number;
+}
+
+/** Closes that wait; those beyond are told without figures. */
+const MAX_HELD = 16_384;
+const MAX_TOLD = 65_536;
+/** How long the figures of a close may be on their way. */
+const HOLD_MS = 500;
+
+/** Sees to it that a close that is told twice, by an event and by its socket's last figures, makes one record. */
+export class CloseRecords {
+  private readonly held = new Map<string, HeldClose>();
+  private told = new Set<string>();
+  private toldBefore = new Set<string>();
+
+  /** Holds an event's close. False where its record is to be made now; undefined where it was made. */
+  hold(key: string, close: HeldClose): boolean | undefined {
+    if (this.told.has(key) || this.toldBefore.has(key)) return undefined;
+    if (this.held.size >= MAX_HELD) return false;
+    this.held.set(key, close);
+    return true;
+  }
+
+  /** Takes the last figures of a socket, and gives what an event told of its close. */
+  figures(key: string): HeldClose | undefined {
+    const close = this.held.get(key);
+    if (close !== undefined) this.held.delete(key);
+    else if (this.told.size < MAX_TOLD) this.told.add(key);
+    return close;
+  }
+
+  /** Takes out the closes whose figures have not come. */
+  due(nowMs: number): HeldClose[] {
+    const due: HeldClose[] = [];
+    for (const [key, close] of this.held) {
+      if (nowMs - close.heldMs < HOLD_MS) break;
+      this.held.delete(key);
+      due.push(close);
+    }
+    return due;
+  }
+
+  /** Forgets closes from before the last call. */
+  forget(): void {
+    this.toldBefore = this.told;
+    this.told = new Set();
+  }
+}
