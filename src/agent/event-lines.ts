@@ -3,6 +3,7 @@ import { endianness } from 'node:os';
 import { formatIPv4, formatIPv6 } from '../bytes/address.ts';
 import { parseIPv6 } from '../bytes/parse-address.ts';
 import { EventClock } from './event-clock.ts';
+import { LINE_MARK } from './event-program.ts';
 import type { KernelEvent, KernelEventKind } from './kernel-event.ts';
 
 /** Fields of a line between its letter and its end, besides those of {@link PROCESS_FIELDS}. */
@@ -12,12 +13,12 @@ interface LineForm {
   readonly hasSocket: boolean;
   /** Whether octets sent and received follow. */
   readonly hasOctets: boolean;
-  /** Whether a path follows the name. */
+  /** Whether a path comes before the name. */
   readonly hasPath: boolean;
 }
 
 /**
- * What bpftrace prints for each event: a letter, the fields, a process's name, for some its path, with tabs between. Besides there are `B` and
+ * What bpftrace prints for each event, behind {@link LINE_MARK}: a letter, the fields, for some a path, and the process's name, with tabs between. Besides there are `B` and
  * `H`, the time; sums of datagrams, as bpftrace prints its maps; and what bpftrace says of lost events.
  */
 export const EVENT_LINES: Readonly<Record<string, LineForm>> = {
@@ -35,6 +36,8 @@ const PROCESS_FIELDS = 6;
 const SOCKET_FIELDS = 6;
 /** Longest line that is one, octets: names of 16 and 64 octets at four characters each, and numbers. */
 const LONGEST_LINE = 1024;
+/** TASK_COMM_LEN of the kernel, without the end. */
+const LONGEST_NAME = 15;
 const LF = 0x0a;
 const IS_LITTLE_ENDIAN = endianness() === 'LE';
 const AF_INET = 2n;
@@ -42,6 +45,7 @@ const AF_INET6 = 10n;
 /** IPv4 peer of an IPv6 socket, as the program tells it. */
 const AF_INET_IN_INET6 = 258n;
 const SUM = /^@[uv]\[([01])((?:, -?\d{1,20}){10}), (.*)\]: (\d{1,15})$/s;
+const MARK = `${LINE_MARK}\t`;
 const ATTACHING = /^Attaching \d{1,5} probes?\.\.\.$/;
 const LOST = /^Lost (\d{1,15}) events$/;
 
@@ -83,7 +87,7 @@ export class EventLines {
     return events;
   }
 
-  /** What the program prints on standard error matters only where it tells of losses; true if `line` does. */
+  /** Counts what `line` says is lost; false where it says nothing of the kind. A process's name can hold such a line, of one digit: it adds to the count alone. */
   readLoss(line: string): boolean {
     const lost = LOST.exec(line)?.[1];
     if (lost === undefined) return false;
@@ -123,7 +127,8 @@ export class EventLines {
   #readLine(line: string): KernelEvent | typeof NO_EVENT | undefined {
     if (line.startsWith('@')) return this.#readSum(line);
     if (this.readLoss(line) || ATTACHING.test(line)) return NO_EVENT;
-    const fields = line.split('\t', 20);
+    if (!line.startsWith(MARK)) return undefined;
+    const fields = line.slice(MARK.length).split('\t', 64);
     const letter = fields[0]!;
     if (letter === 'B' || letter === 'H') return this.#readTime(fields);
     const form = Object.hasOwn(EVENT_LINES, letter) ? EVENT_LINES[letter]! : undefined;
@@ -140,8 +145,10 @@ export class EventLines {
 
   #readEvent(form: LineForm, fields: readonly string[]): KernelEvent | undefined {
     const octetsAt = 1 + PROCESS_FIELDS + (form.hasSocket ? SOCKET_FIELDS : 0);
-    const nameAt = octetsAt + (form.hasOctets ? 2 : 0);
-    if (fields.length !== nameAt + (form.hasPath ? 2 : 1)) return undefined;
+    const nameAt = octetsAt + (form.hasOctets ? 2 : 0) + (form.hasPath ? 1 : 0);
+    if (fields.length <= nameAt) return undefined;
+    const name = fields.slice(nameAt).join('\t');
+    if (name.length > LONGEST_NAME) return undefined;
     const [nanoseconds, pid, fatherPid, userId, groupId, cgroupId] = naturals(fields, 1, PROCESS_FIELDS);
     if (cgroupId === undefined) return undefined;
     const socket = form.hasSocket ? readSocket(fields, 1 + PROCESS_FIELDS) : NO_SOCKET;
@@ -159,8 +166,8 @@ export class EventLines {
       ...socket,
       octetsSent: octets[0]!,
       octetsReceived: octets[1]!,
-      name: text(fields[nameAt]!),
-      path: form.hasPath ? text(fields[nameAt + 1]!) : '',
+      name: fromOctets(name),
+      path: form.hasPath ? text(fields[nameAt - 1]!) : '',
     };
   }
 
@@ -291,13 +298,17 @@ function fromNetwork16(value: number): number {
   return IS_LITTLE_ENDIAN ? ((value & 0xff) << 8) | (value >> 8) : value;
 }
 
-/** A name as bpftrace's %r writes it: up to its first NUL, what is not printable as `\xNN`. */
+/** A text as bpftrace's %r writes it: up to its first NUL, what is not printable as `\\xNN`. */
 function text(field: string): string {
   const nul = field.indexOf('\\x00');
   const escaped = nul < 0 ? field : field.slice(0, nul);
   if (!escaped.includes('\\x')) return escaped;
-  const latin1 = escaped.replace(/\\x([0-9a-f]{2})/g, (_, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 16)),
+  return fromOctets(
+    escaped.replace(/\\x([0-9a-f]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16))),
   );
-  return Buffer.from(latin1, 'latin1').toString('utf8');
+}
+
+/** Text in UTF-8, given as one character an octet. */
+function fromOctets(latin1: string): string {
+  return /[\x80-\xff]/.test(latin1) ? Buffer.from(latin1, 'latin1').toString('utf8') : latin1;
 }

@@ -18,6 +18,11 @@ export interface EventProgram {
   readonly missing: readonly string[];
 }
 
+/**
+ * Begins each line. Names come last and as they are: one with a line feed cuts its line short, and what is behind it, 14 octets at most, is too
+ * short for this.
+ */
+export const LINE_MARK = '#flowrelay-event';
 /** Octets of a program's path that an event carries, its end marker included. */
 export const PATH_OCTETS = 64;
 /** How often datagrams are summed up, milliseconds. */
@@ -37,10 +42,10 @@ const AF_INET6 = 10;
 const TCP = 6;
 const UDP = 17;
 
-/** The process that runs, as printf() takes it; its name, the last of a line, is {@link NAME}. */
+/** The process that runs, as printf() takes it; its name is the last of a line. */
 const CURRENT = 'nsecs, pid, $task->real_parent->tgid, uid, gid, cgroup';
 const CURRENT_FORMAT = '%llu\\t%d\\t%d\\t%u\\t%u\\t%llu';
-// buf() prints what is not printable in hexadecimal, so that no name ends a field or a line.
+// buf() prints what is not printable in hexadecimal, so that no name ends a sum; elsewhere that would be most of bpftrace's work.
 const NAME = 'buf(comm, 16)';
 const CURRENT_TUPLE = '((uint64)pid, (uint64)$task->real_parent->tgid, (uint64)uid, (uint64)gid, (uint64)cgroup, comm)';
 /** The process that owns a socket, from a tuple kept in $owner. */
@@ -49,7 +54,7 @@ const SOCKET = '$sk->__sk_common.skc_net.net->ns.inum, (uint64)$sk->__sk_common.
 const SOCKET_FORMAT = '%u\\t%llx\\t%d\\t%d\\t%s\\t%s';
 const ENDPOINTS = 'args->sport, args->dport, ntop(args->saddr_v6), ntop(args->daddr_v6)';
 
-/** The program for a kernel that offers `probes`; undefined source's place is taken by a reason where the kernel offers too little. */
+/** The program for a kernel that offers `probes`, or the reason, in one line, where it offers too little. */
 export function eventProgram(probes: KernelProbes): EventProgram | string {
   const lacking = REQUIRED.filter((name) => !probes.tracepoints.has(name));
   if (lacking.length > 0) return `the kernel has no tracepoint ${lacking.join(', ')}`;
@@ -66,16 +71,16 @@ export function eventProgram(probes: KernelProbes): EventProgram | string {
   return { source: parts.join('\n'), missing };
 }
 
-const BEGIN = `BEGIN { printf("B\\t%llu\\n", nsecs); @half = 0; }
-interval:ms:1000 { printf("H\\t%llu\\n", nsecs); }`;
+const BEGIN = `BEGIN { printf("${LINE_MARK}\\tB\\t%llu\\n", nsecs); @half = 0; }
+interval:ms:1000 { printf("${LINE_MARK}\\tH\\t%llu\\n", nsecs); }`;
 
 const PROCESSES = `tracepoint:sched:sched_process_exec {
   $task = curtask;
-  printf("X\\t${CURRENT_FORMAT}\\t%r\\t%r\\n", ${CURRENT}, ${NAME}, buf(str(args->filename), ${PATH_OCTETS}));
+  printf("${LINE_MARK}\\tX\\t${CURRENT_FORMAT}\\t%r\\t%s\\n", ${CURRENT}, buf(str(args->filename), ${PATH_OCTETS}), comm);
 }
 tracepoint:sched:sched_process_exit /pid == tid/ {
   $task = curtask;
-  printf("Q\\t${CURRENT_FORMAT}\\t%r\\n", ${CURRENT}, ${NAME});
+  printf("${LINE_MARK}\\tQ\\t${CURRENT_FORMAT}\\t%s\\n", ${CURRENT}, comm);
 }`;
 
 // A connection is established where no process runs, so that who asked for it is noted before. Who closes one of unknown owner owns it: only a
@@ -119,13 +124,13 @@ function onState(condition: string): string {
 function ownedLine(letter: string, formats = '', values = ''): string {
   const more = values === '' ? '' : `${values}, `;
   return `$sk = (struct sock *)args->skaddr; $owner = @owner[(uint64)args->skaddr];
-  printf("${letter}\\t${CURRENT_FORMAT}\\t${SOCKET_FORMAT}${formats}\\t%r\\n", ${OWNER}, ${SOCKET}, ${ENDPOINTS}, ${more}buf($owner.5, 16));`;
+  printf("${LINE_MARK}\\t${letter}\\t${CURRENT_FORMAT}\\t${SOCKET_FORMAT}${formats}\\t%s\\n", ${OWNER}, ${SOCKET}, ${ENDPOINTS}, ${more}$owner.5);`;
 }
 
 /** The socket is found by its new descriptor: where it becomes established, no process runs. */
 function acceptPart(tracepoints: readonly string[]): string {
   const line = (local: string, remote: string) =>
-    `printf("A\\t${CURRENT_FORMAT}\\t${SOCKET_FORMAT}\\t%r\\n", ${CURRENT}, ${SOCKET}, $sk->__sk_common.skc_num, $port, ntop(${local}), ntop(${remote}), ${NAME});`;
+    `printf("${LINE_MARK}\\tA\\t${CURRENT_FORMAT}\\t${SOCKET_FORMAT}\\t%s\\n", ${CURRENT}, ${SOCKET}, $sk->__sk_common.skc_num, $port, ntop(${local}), ntop(${remote}), comm);`;
   return `${tracepoints.map((name) => `tracepoint:${name}`).join(', ')} /args->ret >= 0/ {
   $task = curtask;
   $file = *($task->files->fdt->fd + args->ret);

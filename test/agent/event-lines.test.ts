@@ -1,6 +1,6 @@
 /**
- * Lines are as bpftrace 0.17 printed them for the program on Linux 6.18, by its standard output into a file, while Python made connections, sent
- * datagrams, and called itself `a<TAB>b<LF>C<TAB>1<TAB>2]: 9é`. FUZZ_SEED repeats a failure.
+ * Lines are as bpftrace 0.17 printed them for the program on Linux 6.18, by its standard output into a file, while Python made connections
+ * and sent datagrams; names and the mark are as other programs would have them. FUZZ_SEED repeats a failure.
  */
 
 import { describe, expect, it } from 'vitest';
@@ -11,17 +11,30 @@ import { Random } from '../support/random.ts';
 const FUZZ_MS = Number(process.env['FUZZ_SECONDS'] ?? 1) * 1000;
 const SEED = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 32);
 
-const BEGIN = 'B\t25156000000000';
+const MARK = '#flowrelay-event\t';
+const BEGIN = '#flowrelay-event\tB\t25156000000000';
+const RAW = Buffer.from('a\tb C\t1\t2]: 9é').toString('latin1');
 const HOSTILE = String.raw`a\x09b\x0aC\x091\x092]: 9\xc3\xa9\x00`;
-const CONNECT = `C\t25156189594315\t29165\t29089\t0\t7\t1\t4026531833\t0\t44480\t35861\t::ffff:127.0.0.1\t::ffff:127.0.0.1\t${HOSTILE}`;
-const ACCEPT = `A\t25041572242643\t24048\t24035\t1234\t0\t1\t4026532247\t1f\t8002\t51108\t::1\t::1\tnode${'\\x00'.repeat(12)}`;
-const CLOSE = `K\t25156189758271\t29165\t29089\t0\t0\t1\t4026531833\t0\t35861\t44480\t::ffff:127.0.0.1\t::ffff:127.0.0.1\t3\t5\t${HOSTILE}`;
-const EXEC = String.raw`X	25156190768766	29165	29089	0	0	1	e v\x0a\x09\x00	/tmp/e v\x0a\x09"\x00\x00`;
-const EXIT = `Q\t25156192738597\t29165\t29089\t0\t0\t1\t${HOSTILE}`;
+const CONNECT = `${MARK}C\t25156189594315\t29165\t29089\t0\t7\t1\t4026531833\t0\t44480\t35861\t::ffff:127.0.0.1\t::ffff:127.0.0.1\t${RAW}`;
+const ACCEPT = `${MARK}A\t25041572242643\t24048\t24035\t1234\t0\t1\t4026532247\t1f\t8002\t51108\t::1\t::1\tnode`;
+const CLOSE = `${MARK}K\t25156189758271\t29165\t29089\t0\t0\t1\t4026531833\t0\t35861\t44480\t::ffff:127.0.0.1\t::ffff:127.0.0.1\t3\t5\t${RAW}`;
+const EXEC = `${MARK}${String.raw`X	25156190768766	29165	29089	0	0	1	/tmp/e v\x0a\x09"\x00\x00`.replaceAll('\\t', '\t')}\te v`;
+const EXIT = `${MARK}Q\t25156192738597\t29165\t29089\t0\t0\t1\t${RAW}`;
 const SENT4 = String.raw`@u[1, 125262721216929, 4294967298, 1, 4026531833, 0, 12305937173, 0, 16777343, 0, 16777343, python3\x00]: 1000`;
 const SENT6 = String.raw`@v[1, 84168474119289, 0, 1, 4026531833, 255, 45982987029, 0, 0, 0, 16777216, python3\x00]: 5`;
 const RECEIVED = `@u[0, 125262721216929, 0, 1, 4026531833, 0, 11585717504, 0, 0, 0, 16777343, ${HOSTILE}]: 7`;
-const LINES = [BEGIN, CONNECT, ACCEPT, CLOSE, EXEC, EXIT, SENT4, SENT6, RECEIVED, 'H\t25157000000000'];
+const LINES = [
+  BEGIN,
+  CONNECT,
+  ACCEPT,
+  CLOSE,
+  EXEC,
+  EXIT,
+  SENT4,
+  SENT6,
+  RECEIVED,
+  '#flowrelay-event\tH\t25157000000000',
+];
 
 /** The wall clock when the program begins. */
 const BEGIN_MS = 1_700_000_000_000;
@@ -62,7 +75,7 @@ describe('lines of bpftrace', () => {
       cookie: '',
       octetsSent: 0,
       octetsReceived: 0,
-      name: 'a\tb\nC\t1\t2]: 9é',
+      name: 'a\tb C\t1\t2]: 9é',
       path: '',
     });
   });
@@ -83,7 +96,7 @@ describe('lines of bpftrace', () => {
     expect(one(EXEC)).toMatchObject({
       kind: 'EXEC',
       protocol: 0,
-      name: 'e v\n\t',
+      name: 'e v',
       path: '/tmp/e v\n\t"',
       localAddress: '',
     });
@@ -138,6 +151,15 @@ describe('lines of bpftrace', () => {
     });
   });
 
+  it('are cut by a name with a line feed, and what is behind it is no line', () => {
+    const lines = begun();
+    const names = ['\nH\t9000000000', '\nQ\t1\t1\t1\t1\t1\t1\t', '\nC\t1\t2\t3\t4\t5\t', 'x\n#flowrelay-eve'];
+    for (const name of names)
+      expect(read(lines, EXIT.replace(RAW, name))).toMatchObject([{ kind: 'EXIT', pid: 29165 }]);
+    expect(lines.malformed).toBe(names.length);
+    expect(read(lines, EXIT)[0]?.timeMs).toBeCloseTo(BEGIN_MS + 192.738597, 3);
+  });
+
   it('come in pieces of any size', () => {
     const octets = Buffer.from(LINES.map((text) => `${text}\n`).join(''), 'latin1');
     const whole = new EventLines(() => BEGIN_MS).read(octets);
@@ -161,10 +183,11 @@ describe('lines of bpftrace', () => {
   });
 
   it.each([
-    ['an unknown letter', 'Z\t1\t2'],
-    ['a name of the prototype', 'constructor\t1'],
-    ['a field too few', CONNECT.slice(0, CONNECT.lastIndexOf('\t'))],
-    ['a field too many', `${CONNECT}\tx`],
+    ['no mark', EXIT.slice(MARK.length)],
+    ['an unknown letter', `${MARK}Z\t1\t2`],
+    ['a name of the prototype', `${MARK}constructor\t1`],
+    ['a field too few', ACCEPT.slice(0, ACCEPT.lastIndexOf('\t'))],
+    ['a name of 16 octets', `${CONNECT}x`],
     ['a negative pid', CONNECT.replace('29165', '-1')],
     ['a port of 65536', CONNECT.replace('44480', '65536')],
     ['an address of five parts', CONNECT.replace('127.0.0.1', '127.0.0.1.1')],
@@ -172,7 +195,7 @@ describe('lines of bpftrace', () => {
     ['an empty number', CONNECT.replace('29089', '')],
     ['a number in another base', CONNECT.replace('29089', '0x10')],
     ['a cookie of 17 digits', ACCEPT.replace('\t1f\t', '\t11111111111111111\t')],
-    ['a time without digits', 'H\tnow'],
+    ['a time without digits', `${MARK}H\tnow`],
     ['a sum of an unknown family', SENT4.replace('12305937173', '1')],
     ['a sum without an end', SENT4.replace(']: 1000', '')],
     ['a sum of another map', SENT4.replace('@u', '@w')],
@@ -198,7 +221,7 @@ describe('lines of bpftrace', () => {
     const second = (stepMs: number) => {
       wallMs += 1000 + stepMs;
       kernelMs += 1000;
-      read(lines, `H\t${kernelMs * 1e6}`);
+      read(lines, `${MARK}H\t${kernelMs * 1e6}`);
       return read(lines, EXIT.replace('25156192738597', String(kernelMs * 1e6)))[0]!.timeMs - wallMs;
     };
     read(lines, BEGIN);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { eventProgram } from '../../src/agent/event-program.ts';
+import { eventProgram, LINE_MARK } from '../../src/agent/event-program.ts';
 
 const PROCESSES = ['sched:sched_process_exec', 'sched:sched_process_exit'];
 const ALL = [
@@ -55,17 +55,16 @@ describe('the program for the kernel', () => {
     expect(old.source).not.toContain('sys_enter_recv');
   });
 
-  it('prints no text of a process but escaped', () => {
+  it('begins each line with a mark that no name has room for, and ends it with the name', () => {
     const { source } = programFor(ALL);
+    expect(LINE_MARK.length).toBeGreaterThan(15);
     const formats = [...source.matchAll(/printf\("([^"]*)", (.*)\);/g)];
     expect(formats.length).toBeGreaterThan(8);
     for (const [, format, values] of formats) {
-      // %s is for addresses alone; names pass through buf().
-      const strings = format!.match(/%s/g)?.length ?? 0;
-      expect(values!.match(/ntop\(/g)?.length ?? 0).toBe(strings);
-      expect(values!.replace(/buf\((?:comm|\$owner\.5), 16\)|buf\(str\(args->filename\), 64\)/g, '')).not.toMatch(
-        /\bcomm\b|\bstr\(/,
-      );
+      expect(format!.startsWith(`${LINE_MARK}\\t`)).toBe(true);
+      // Texts are addresses, the escaped path, and the name behind all else.
+      const inner = values!.replace(/ntop\([^,]*\)|buf\(str\(args->filename\), 64\)/g, '');
+      expect(inner.replace(/, (comm|\$owner\.5)$/, '')).not.toMatch(/\bcomm\b|\bstr\(|owner\.5/);
     }
   });
 });

