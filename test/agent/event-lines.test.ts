@@ -183,6 +183,8 @@ describe('lines of bpftrace', () => {
   });
 
   it.each([
+    ['another mark', EXIT.replace('#', '%')],
+    ['a remote port of 65536', CONNECT.replace('35861', '65536')],
     ['no mark', EXIT.slice(MARK.length)],
     ['an unknown letter', `${MARK}Z\t1\t2`],
     ['a name of the prototype', `${MARK}constructor\t1`],
