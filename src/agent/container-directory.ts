@@ -80,6 +80,8 @@ interface Wanted {
 const MAX_WANTED = 4_096;
 /** An id asked for in vain is left alone for twice as long each time, up to this. */
 const LONGEST_WAIT_MS = 60_000;
+/** Names that came from files are looked up again after this. */
+const FILES_GAP_MS = 30_000;
 /** Texts longer than this are not kept. */
 const MAX_TEXT_KEPT = 4_096;
 
@@ -107,6 +109,7 @@ export class ContainerDirectory {
   #namesNotFound = 0;
   #asking: NodeJS.Timeout | undefined;
   #nextAskMs = 0;
+  #nextFilesMs = 0;
   #round: Promise<void> | undefined;
   #isClosed = false;
 
@@ -284,9 +287,9 @@ export class ContainerDirectory {
     for (const container of containers) {
       ids.add(container.id);
       const known = this.#known.get(container.id);
-      // An event since then knows better whether it is there, but not all that a list tells.
-      if (known !== undefined && known.change > start && known.goneMs !== undefined) continue;
-      this.#learn(container, client);
+      if (known === undefined || known.change <= start) this.#learn(container, client);
+      // An event since then knows better what it is called and whether it is there, but not whose network it uses.
+      else if (known.goneMs === undefined) this.#learn({ ...known.listed, networkId: container.networkId }, client);
     }
     for (const [id, known] of this.#known) {
       if (known.engine === client && known.change <= start && !ids.has(id)) this.#forget(id);
@@ -317,6 +320,8 @@ export class ContainerDirectory {
         wanted.nextMs = this.#now() + Math.min(this.#askGapMs * 2 ** ++wanted.tries, LONGEST_WAIT_MS);
       }
     }
+    if (this.#now() < this.#nextFilesMs) return;
+    this.#nextFilesMs = this.#now() + FILES_GAP_MS;
     for (const [id, known] of [...this.#known]) {
       if (known.engine !== undefined || known.goneMs !== undefined || this.#isClosed) continue;
       const container = await this.#files.find(id);

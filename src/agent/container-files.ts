@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   isContainerId,
@@ -35,6 +35,8 @@ export class ContainerFiles {
   readonly #containerdRoots: readonly string[];
   readonly #storageRoots: readonly string[];
   readonly #logRoot: string;
+  /** Lists read already, by path: two for each place where containers are stored. */
+  readonly #lists = new Map<string, { version: string; names: ReadonlyMap<string, string> }>();
 
   constructor(options: ContainerFilesOptions = {}) {
     this.#dockerRoot = options.dockerRoot ?? '/var/lib/docker';
@@ -105,16 +107,27 @@ export class ContainerFiles {
         }
         // Those that go away with the host, or with their end, have a list of their own.
         for (const list of ['containers.json', 'volatile-containers.json']) {
-          const containers = await readJson(join(root, directory, list), MAX_LIST);
-          const found = Array.isArray(containers) ? containers.find((each) => textOf(each, 'id') === id) : undefined;
-          const names: unknown = isObject(found) ? found['names'] : undefined;
-          if (Array.isArray(names) && typeof names[0] === 'string') {
-            return listedContainer(id, 'podman', { engineName: names[0] });
-          }
+          const engineName = (await this.#names(join(root, directory, list))).get(id);
+          if (engineName !== undefined) return listedContainer(id, 'podman', { engineName });
         }
       }
     }
     return undefined;
+  }
+
+  /** Names by id in a list of containers/storage, read again only when the file is another. */
+  async #names(path: string): Promise<ReadonlyMap<string, string>> {
+    const known = this.#lists.get(path);
+    const version = await versionOf(path);
+    if (known !== undefined && known.version === version) return known.names;
+    const names = new Map<string, string>();
+    const containers = version === '' ? undefined : await readJson(path, MAX_LIST);
+    for (const container of Array.isArray(containers) ? containers.slice(0, MAX_ENTRIES) : []) {
+      const own: unknown = isObject(container) ? container['names'] : undefined;
+      if (Array.isArray(own) && typeof own[0] === 'string') names.set(textOf(container, 'id'), own[0]);
+    }
+    this.#lists.set(path, { version, names });
+    return names;
   }
 
   /** Links that kubelet makes: `<pod>_<namespace>_<container>-<id>.log`. Neither of the names may have an underscore in it. */
@@ -146,6 +159,16 @@ function ofCrio(id: string, annotations: unknown): ListedContainer {
 async function readAnnotations(path: string): Promise<unknown> {
   const configuration = await readJson(path, MAX_CONFIGURATION);
   return isObject(configuration) ? (configuration['annotations'] ?? {}) : undefined;
+}
+
+/** What changes with a file; `''` where there is none. */
+async function versionOf(path: string): Promise<string> {
+  try {
+    const { ino, size, mtimeMs } = await stat(path);
+    return `${ino}.${size}.${mtimeMs}`;
+  } catch {
+    return '';
+  }
 }
 
 /** Whatever JSON a regular file of at most `maxOctets` holds; undefined for anything else. */

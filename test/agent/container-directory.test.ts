@@ -173,6 +173,25 @@ describe('names', () => {
     expect(directory.ofCgroup(cgroup(TWO))?.name).toBe('two');
   });
 
+  it('are not those of a list that an event has overtaken', async () => {
+    docker.containers = [{ Id: ONE, Names: ['/old'] }];
+    const directory = await open();
+    await expect.poll(() => docker.followers).toBe(1);
+    let send = () => {};
+    docker.answer = (_, response) => {
+      send = () =>
+        response.end(JSON.stringify([{ Id: ONE, Names: ['/old'], HostConfig: { NetworkMode: `container:${TWO}` } }]));
+    };
+    docker.asked.length = 0;
+    const refreshed = directory.refresh();
+    await expect.poll(() => docker.asked.length).toBe(1);
+    docker.send(event('rename', ONE, 'new'));
+    await expect.poll(() => directory.counters.eventsTaken).toBe(1);
+    send();
+    await refreshed;
+    expect(directory.ofCgroup(cgroup(ONE))?.name).toBe('new');
+  });
+
   it('are only as many as the limit, the rest is counted', async () => {
     docker.containers = Array.from({ length: 20 }, (_, i) => ({
       Id: i.toString(16).padStart(64, '0'),
@@ -366,6 +385,15 @@ describe('files', () => {
       { id: ONE, names: ['web1'], metadata: '{}' },
     ]);
     expect(await named()).toMatchObject({ engine: 'podman', name: 'web1' });
+    // The same list, written anew.
+    const directory = await open({ dockerSockets: [] });
+    for (const name of ['first', 'the-second']) {
+      write(`storage/overlay-containers/${list}`, [{ id: ONE, names: [name] }]);
+      directory.ofCgroup(cgroup(ONE));
+      await directory.refresh();
+      expect(directory.ofCgroup(cgroup(ONE))?.name).toBe(name);
+      nowMs += 30_000;
+    }
   });
 
   it('the logs of Kubernetes', async () => {
@@ -395,6 +423,7 @@ describe('files', () => {
     await directory.refresh();
     expect(directory.ofCgroup(cgroup(ONE))?.name).toBe('web');
     write(`docker/containers/${ONE}/config.v2.json`, '');
+    nowMs += 30_000;
     await directory.refresh();
     expect(directory.ofCgroup(cgroup(ONE))?.name).toBe('');
   });
