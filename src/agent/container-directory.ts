@@ -2,10 +2,11 @@ import { CgroupIndex } from './cgroup-index.ts';
 import { type CgroupContainer, containerOfCgroup, containerOfPath } from './cgroup-path.ts';
 import { ContainerFiles, type ContainerFilesOptions } from './container-files.ts';
 import type { ContainerInfo } from './container-info.ts';
+import { ContainerTable } from './container-table.ts';
 import { CriEngine } from './cri-engine.ts';
 import { type ContainerChange, DockerEngine } from './docker-engine.ts';
 import { EngineState } from './engine-state.ts';
-import { type EngineClient, type ListedContainer, listedContainer } from './listed-container.ts';
+import { type EngineClient, listedContainer } from './listed-container.ts';
 
 /** Where containers are looked for; everything has the place that engines use by default. */
 export interface ContainerDirectoryOptions {
@@ -50,21 +51,6 @@ export interface ContainerDirectoryCounters {
   readonly cgroupWalks: number;
 }
 
-/** A container that is known, and who told of it. */
-interface Known {
-  listed: ListedContainer;
-  /** Undefined: files. */
-  engine: EngineClient | undefined;
-  /** What callers get: the same object until something changes. */
-  info: ContainerInfo;
-  /** Whether its cgroup is in the pod that its labels name. */
-  isInPod: boolean;
-  /** When it went away; undefined while it is there. */
-  goneMs: number | undefined;
-  /** Number of the latest change: a list asked for before it does not undo it. */
-  change: number;
-}
-
 /** An id without a name. */
 interface Wanted {
   /** How often it was asked for in vain, and when it may be asked for again. */
@@ -96,15 +82,12 @@ export class ContainerDirectory {
   readonly #files: ContainerFiles;
   readonly #cgroups: CgroupIndex;
   readonly #maxContainers: number;
-  readonly #keepMs: number;
   readonly #askGapMs: number;
   readonly #now: () => number;
-  readonly #known = new Map<string, Known>();
+  readonly #known: ContainerTable;
   readonly #wanted = new Map<string, Wanted>();
   /** Texts of /proc/PID/cgroup read already. */
   readonly #texts = new Map<string, CgroupContainer | undefined>();
-  #changes = 0;
-  #containersDropped = 0;
   #eventsTaken = 0;
   #namesNotFound = 0;
   #asking: NodeJS.Timeout | undefined;
@@ -115,9 +98,9 @@ export class ContainerDirectory {
 
   private constructor(options: ContainerDirectoryOptions) {
     this.#maxContainers = options.maxContainers ?? 16_384;
-    this.#keepMs = options.keepMs ?? 10_000;
     this.#askGapMs = options.askGapMs ?? 1_000;
     this.#now = options.now ?? (() => performance.now());
+    this.#known = new ContainerTable(this.#maxContainers, options.keepMs ?? 10_000, this.#now);
     this.#files = new ContainerFiles(options.files);
     this.#cgroups = new CgroupIndex(options.cgroupRoot ?? '/sys/fs/cgroup', this.#askGapMs, this.#now, () =>
       this.onChange?.(),
@@ -158,7 +141,7 @@ export class ContainerDirectory {
     for (const { listed, isInPod } of this.#known.values()) if (listed.pod !== '' && !isInPod) podsUnproven++;
     return {
       containers: this.#known.size,
-      containersDropped: this.#containersDropped,
+      containersDropped: this.#known.dropped,
       enginesAsked: sum(({ asked }) => asked),
       enginesFailed: sum(({ failed }) => failed),
       eventsTaken: this.#eventsTaken,
@@ -195,20 +178,8 @@ export class ContainerDirectory {
    * alone where nothing is known of others.
    */
   sharing(container: ContainerInfo): readonly ContainerInfo[] {
-    const known = this.#known.get(container.id);
-    if (known === undefined) return [container];
-    const group: Known[] = [];
-    for (const other of this.#known.values()) {
-      if (other.listed.networkId === known.listed.networkId && other.goneMs === undefined) group.push(other);
-    }
-    // Who shares the network of a pod's container was put there by the engine: what is proved for one holds for all.
-    const proved = group.find(({ isInPod }) => isInPod)?.listed.podUid;
-    const others: ContainerInfo[] = [];
-    for (const other of group) {
-      if (!other.isInPod && other.listed.podUid === proved && proved !== '') prove(other);
-      if (!isSandbox(other)) others.push(other.info);
-    }
-    return others;
+    const known = this.#known.find(container.id);
+    return known === undefined ? [container] : this.#known.sharing(known);
   }
 
   /** Asks all engines again, those that failed only after a while, and forgets what has been gone for long. Does not reject. */
@@ -228,16 +199,10 @@ export class ContainerDirectory {
   }
 
   #of(found: CgroupContainer): ContainerInfo {
-    const known = this.#known.get(found.id);
-    if (known === undefined || this.#isOver(known)) return this.#want(found);
-    if (!known.isInPod && known.listed.pod !== '' && found.podUid === known.listed.podUid && found.podUid !== '') {
-      prove(known);
-    }
+    const known = this.#known.find(found.id);
+    if (known === undefined) return this.#want(found);
+    this.#known.prove(known, found.podUid);
     return known.info;
-  }
-
-  #isOver(known: Known): boolean {
-    return known.goneMs !== undefined && this.#now() - known.goneMs >= this.#keepMs;
   }
 
   /** Has an id asked for that is not known. */
@@ -269,30 +234,30 @@ export class ContainerDirectory {
 
   async #askAll(): Promise<void> {
     if (this.#isClosed) return;
-    const before = this.#changes;
+    const before = this.#known.changes;
     await Promise.all(this.#engines.map((state) => this.#ask(state)));
     await this.#askFiles();
-    for (const [id, known] of this.#known) {
-      if (this.#isOver(known)) this.#known.delete(id);
-    }
-    if (this.#changes !== before && !this.#isClosed) this.onChange?.();
+    this.#known.purge();
+    if (this.#known.changes !== before && !this.#isClosed) this.onChange?.();
   }
 
   async #ask(state: EngineState): Promise<void> {
     const { client } = state;
-    const start = this.#changes;
+    const start = this.#known.changes;
     const containers = await state.list();
     if (containers === undefined || this.#isClosed) return;
     const ids = new Set<string>();
     for (const container of containers) {
       ids.add(container.id);
-      const known = this.#known.get(container.id);
-      if (known === undefined || known.change <= start) this.#learn(container, client);
+      const known = this.#known.find(container.id);
+      if (this.#known.changeOf(container.id) <= start) this.#known.learn(container, client);
       // An event since then knows better what it is called and whether it is there, but not whose network it uses.
-      else if (known.goneMs === undefined) this.#learn({ ...known.listed, networkId: container.networkId }, client);
+      else if (known !== undefined && known.goneMs === undefined) {
+        this.#known.learn({ ...known.listed, networkId: container.networkId }, client);
+      }
     }
-    for (const [id, known] of this.#known) {
-      if (known.engine === client && known.change <= start && !ids.has(id)) this.#forget(id);
+    for (const { listed, engine, change } of this.#known.values()) {
+      if (engine === client && change <= start && !ids.has(listed.id)) this.#known.forget(listed.id);
     }
     if (client instanceof DockerEngine && !state.isFollowed) {
       state.isFollowed = true;
@@ -309,12 +274,11 @@ export class ContainerDirectory {
   async #askFiles(): Promise<void> {
     for (const [id, wanted] of [...this.#wanted]) {
       if (this.#isClosed) return;
-      const known = this.#known.get(id);
-      if (!wanted.isWanted || (known !== undefined && !this.#isOver(known))) {
+      if (!wanted.isWanted || this.#known.find(id) !== undefined) {
         this.#wanted.delete(id);
       } else if (this.#now() >= wanted.nextMs) {
         const container = await this.#files.find(id);
-        if (container !== undefined) this.#learn(container, undefined);
+        if (container !== undefined) this.#known.learn(container, undefined);
         else this.#namesNotFound++;
         wanted.isWanted = container === undefined && wanted.tries === 0;
         wanted.nextMs = this.#now() + Math.min(this.#askGapMs * 2 ** ++wanted.tries, LONGEST_WAIT_MS);
@@ -322,11 +286,11 @@ export class ContainerDirectory {
     }
     if (this.#now() < this.#nextFilesMs) return;
     this.#nextFilesMs = this.#now() + FILES_GAP_MS;
-    for (const [id, known] of [...this.#known]) {
-      if (known.engine !== undefined || known.goneMs !== undefined || this.#isClosed) continue;
-      const container = await this.#files.find(id);
-      if (container === undefined) this.#forget(id);
-      else this.#learn(container, undefined);
+    for (const { listed, engine, goneMs } of [...this.#known.values()]) {
+      if (engine !== undefined || goneMs !== undefined || this.#isClosed) continue;
+      const container = await this.#files.find(listed.id);
+      if (container === undefined) this.#known.forget(listed.id);
+      else this.#known.learn(container, undefined);
     }
   }
 
@@ -334,42 +298,16 @@ export class ContainerDirectory {
     if (this.#isClosed) return;
     this.#eventsTaken++;
     if (change.kind === 'removed') {
-      if (this.#known.get(change.id)?.engine === client) this.#forget(change.id);
+      if (this.#known.find(change.id)?.engine === client) this.#known.forget(change.id);
     } else {
-      const known = this.#known.get(change.container.id);
+      const known = this.#known.find(change.container.id);
       // Events do not tell whose network a container uses.
       const networkId =
         known?.goneMs === undefined ? (known?.listed.networkId ?? change.container.id) : change.container.id;
-      this.#learn({ ...change.container, networkId }, client);
+      this.#known.learn({ ...change.container, networkId }, client);
       if (known === undefined) this.#askSoon();
     }
     this.onChange?.();
-  }
-
-  /** Takes a container in, unless another engine that is asked vouches for this id already: nobody renames another's. */
-  #learn(listed: ListedContainer, engine: EngineClient | undefined): void {
-    const known = this.#known.get(listed.id);
-    if (known === undefined || this.#isOver(known) || known.engine === undefined) {
-      if (known === undefined && this.#known.size >= this.#maxContainers) {
-        this.#containersDropped++;
-        return;
-      }
-      if (known !== undefined && engine === undefined && isSame(known.listed, listed) && known.goneMs === undefined)
-        return;
-    } else if (known.engine !== engine || (known.goneMs === undefined && isSame(known.listed, listed))) {
-      return;
-    }
-    const isInPod = known?.isInPod === true && known.listed.podUid === listed.podUid;
-    const change = ++this.#changes;
-    const next = { listed, engine, isInPod: isInPod || listed.isPodCertain, goneMs: undefined, change };
-    this.#known.set(listed.id, { ...next, info: infoOf(next) });
-  }
-
-  #forget(id: string): void {
-    const known = this.#known.get(id);
-    if (known === undefined || known.goneMs !== undefined) return;
-    known.goneMs = this.#now();
-    known.change = ++this.#changes;
   }
 }
 
@@ -384,32 +322,3 @@ const CONTAINERD_SOCKETS = [
   '/var/snap/microk8s/common/run/containerd.sock',
 ];
 const CRIO_SOCKETS = ['/run/crio/crio.sock'];
-
-/** Only what labels say makes a sandbox of a container that is in no pod of theirs: then it is one like any other. */
-function isSandbox({ listed, isInPod }: Pick<Known, 'listed' | 'isInPod'>): boolean {
-  return listed.isSandbox && (isInPod || listed.pod === '');
-}
-
-function prove(known: Known): void {
-  known.isInPod = true;
-  known.info = infoOf(known);
-}
-
-function infoOf(known: Pick<Known, 'listed' | 'isInPod'>): ContainerInfo {
-  const { id, shortId, engine, name, engineName, pod, podNamespace } = known.listed;
-  return known.isInPod
-    ? { id, shortId, engine, name, pod, podNamespace }
-    : { id, shortId, engine, name: engineName, pod: '', podNamespace: '' };
-}
-
-function isSame(one: ListedContainer, other: ListedContainer): boolean {
-  return (
-    one.name === other.name &&
-    one.engineName === other.engineName &&
-    one.pod === other.pod &&
-    one.podNamespace === other.podNamespace &&
-    one.podUid === other.podUid &&
-    one.isSandbox === other.isSandbox &&
-    one.networkId === other.networkId
-  );
-}
