@@ -71,6 +71,8 @@ export interface AgentCounters {
 
 /** Sockets or flows handled before others get their turn: a few milliseconds. */
 const PER_TURN = 500;
+/** What is over is known for so long at least: events may be late. */
+const REMEMBER_MS = 10_000;
 
 /** Puts the parts together. */
 export class Agent {
@@ -98,6 +100,7 @@ export class Agent {
   private readonly hasEvents: boolean;
   private readonly take = (flow: AgentFlow, isLast: boolean): void => this.takeFlow(flow, isLast);
   private round: Promise<void> | undefined;
+  private forgotMs = 0;
 
   /** Learns from `parts` and writes to `output`. */
   constructor(options: AgentOptions, parts: AgentParts, output: AgentOutput) {
@@ -139,6 +142,7 @@ export class Agent {
     if (!this.hasEvents || entry.remotePort === 0) return;
     this.setTime();
     const held = this.closes.figures(endKey(entry));
+    if (held === false) return;
     const owner = end === undefined ? this.owners.ofSocket(entry, 0) : this.owners.ofEnd(end);
     this.writeEvent(entry, {
       timeMs: held?.event.timeMs ?? timeMs,
@@ -170,9 +174,14 @@ export class Agent {
     await this.tellFlows();
     if (options.records.has('counters')) await this.tellInterfaces(snapshot);
     this.writeHeld(performance.now());
-    this.closes.forget();
+    const nowMs = performance.now();
+    if (nowMs - this.forgotMs >= REMEMBER_MS) {
+      this.forgotMs = nowMs;
+      this.closes.forget();
+      this.table.forgetOver();
+    }
     counters.rounds++;
-    counters.roundMs = performance.now() - beganMs;
+    counters.roundMs = nowMs - beganMs;
   }
 
   private async seeSockets({ timeMs, sockets, namespaces }: SocketSnapshot): Promise<void> {
@@ -218,7 +227,6 @@ export class Agent {
       }
       this.table.tell(due[i]!, this.now(), this.take);
     }
-    this.table.forgetOver();
   }
 
   private async tellInterfaces({ namespaces }: SocketSnapshot): Promise<void> {

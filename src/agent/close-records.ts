@@ -13,7 +13,7 @@ export interface HeldClose {
 const MAX_HELD = 16_384;
 const MAX_TOLD = 65_536;
 /** How long the figures of a close may be on their way. */
-const HOLD_MS = 500;
+const HOLD_MS = 1500;
 
 /** Sees to it that a close that is told twice, by an event and by its socket's last figures, makes one record. */
 export class CloseRecords {
@@ -23,17 +23,18 @@ export class CloseRecords {
 
   /** Holds an event's close. False where its record is to be made now; undefined where it was made. */
   hold(key: string, close: HeldClose): boolean | undefined {
-    if (this.told.has(key) || this.toldBefore.has(key)) return undefined;
+    if (this.isTold(key)) return undefined;
     if (this.held.size >= MAX_HELD) return false;
     this.held.set(key, close);
     return true;
   }
 
-  /** Takes the last figures of a socket, and gives what an event told of its close. */
-  figures(key: string): HeldClose | undefined {
+  /** Takes the last figures of a socket, and gives what an event told of its close; false where a record was made of that. */
+  figures(key: string): HeldClose | undefined | false {
     const close = this.held.get(key);
     if (close !== undefined) this.held.delete(key);
-    else if (this.told.size < MAX_TOLD) this.told.add(key);
+    else if (this.isTold(key)) return false;
+    this.tell(key);
     return close;
   }
 
@@ -43,6 +44,7 @@ export class CloseRecords {
     for (const [key, close] of this.held) {
       if (nowMs - close.heldMs < HOLD_MS) break;
       this.held.delete(key);
+      this.tell(key);
       due.push(close);
     }
     return due;
@@ -52,5 +54,13 @@ export class CloseRecords {
   forget(): void {
     this.toldBefore = this.told;
     this.told = new Set();
+  }
+
+  private isTold(key: string): boolean {
+    return this.told.has(key) || this.toldBefore.has(key);
+  }
+
+  private tell(key: string): void {
+    if (this.told.size < MAX_TOLD) this.told.add(key);
   }
 }

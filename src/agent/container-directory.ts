@@ -16,6 +16,8 @@ export interface ContainerDirectoryOptions {
   readonly containerdSockets?: readonly string[];
   /** Sockets of CRI-O. */
   readonly crioSockets?: readonly string[];
+  /** Sockets besides those: `docker:PATH`, `containerd:PATH` or `crio:PATH`. */
+  readonly moreSockets?: readonly string[];
   readonly files?: ContainerFilesOptions;
   /** Where cgroups are mounted. */
   readonly cgroupRoot?: string;
@@ -107,11 +109,13 @@ export class ContainerDirectory {
     );
     const timeout = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs };
     const clients: EngineClient[] = [
-      ...(options.dockerSockets ?? DOCKER_SOCKETS).map((socketPath) => new DockerEngine({ socketPath, ...timeout })),
-      ...(options.containerdSockets ?? CONTAINERD_SOCKETS).map(
+      ...socketsOf('docker', options.dockerSockets ?? DOCKER_SOCKETS, options).map(
+        (socketPath) => new DockerEngine({ socketPath, ...timeout }),
+      ),
+      ...socketsOf('containerd', options.containerdSockets ?? CONTAINERD_SOCKETS, options).map(
         (socketPath) => new CriEngine({ socketPath, engine: 'containerd', ...timeout }),
       ),
-      ...(options.crioSockets ?? CRIO_SOCKETS).map(
+      ...socketsOf('crio', options.crioSockets ?? CRIO_SOCKETS, options).map(
         (socketPath) => new CriEngine({ socketPath, engine: 'cri-o', ...timeout }),
       ),
     ];
@@ -322,3 +326,13 @@ const CONTAINERD_SOCKETS = [
   '/var/snap/microk8s/common/run/containerd.sock',
 ];
 const CRIO_SOCKETS = ['/run/crio/crio.sock'];
+
+/** `usual` sockets and those that are given for an engine besides. */
+function socketsOf(
+  engine: string,
+  usual: readonly string[],
+  { moreSockets = [] }: ContainerDirectoryOptions,
+): string[] {
+  const prefix = `${engine}:`;
+  return [...usual, ...moreSockets.filter((text) => text.startsWith(prefix)).map((text) => text.slice(prefix.length))];
+}

@@ -58,6 +58,8 @@ export class FlowEnd implements EndTuple {
   missed = 0;
   /** Whether it is gone. */
   isClosed = false;
+  /** Since when, Unix milliseconds. */
+  closedMs = 0;
 
   /** The end of that tuple. */
   constructor(key: string, tuple: EndTuple) {

@@ -36,6 +36,8 @@ const UDP = 17;
 const CLOSING_MS = 500;
 /** Ends remembered after their flow was reported as ended: the kernel may tell of them once more. */
 const MAX_OVER = 131_072;
+/** How far the clocks of events and of closes may be apart. */
+const CLOCK_SLACK_MS = 200;
 
 /**
  * Flows of this host's sockets: looks at the kernel's tables, events and closes come in, records of what happened since the
@@ -54,8 +56,9 @@ export class FlowTable {
   private listeningNow = new Set<string>();
   private timeWaits = new Set<string>();
   private timeWaitsNow = new Set<string>();
-  private over = new Set<string>();
-  private overBefore = new Set<string>();
+  /** When ends closed of which nothing is kept any more, Unix milliseconds. */
+  private over = new Map<string, number>();
+  private overBefore = new Map<string, number>();
   private lookMs = 0;
   /** Looks begun: what is missed is told by these, for clocks are set. */
   private looks = 0;
@@ -218,10 +221,10 @@ export class FlowTable {
     }
   }
 
-  /** Forgets which ends are over, from before the last call: to be called once a round. */
+  /** Forgets which ends are over, from before the last call. */
   forgetOver(): void {
     this.overBefore = this.over;
-    this.over = new Set();
+    this.over = new Map();
   }
 
   private tellFlow(flow: AgentFlow, isLast: boolean, take: TakeFlow): void {
@@ -240,7 +243,7 @@ export class FlowTable {
     for (const end of flow.ends) {
       this.flowOf.delete(end);
       if (this.ends.get(end.key) === end) this.ends.delete(end.key);
-      if (this.over.size < MAX_OVER) this.over.add(end.key);
+      if (this.over.size < MAX_OVER) this.over.set(end.key, end.closedMs);
     }
   }
 
@@ -263,6 +266,14 @@ export class FlowTable {
   private endOfEvent(event: KernelEvent, isConnection: boolean): FlowEnd | undefined {
     const key = endKey(event);
     let end = this.ends.get(key);
+    // The kernel tells of closes by another way, which may be faster.
+    if (end?.isClosed && isConnection && isBeforeClose(event, end.closedMs) && !isOther(end, event)) {
+      this.knowOwner(end, event);
+      const flow = this.flowOf.get(end)!;
+      if (!flow.isReported && event.timeMs < flow.startMs) flow.startMs = event.timeMs;
+      return end;
+    }
+    if (end === undefined && isConnection && isBeforeClose(event, this.overSince(key))) return undefined;
     if (end !== undefined && (end.isClosed || (isConnection && isOther(end, event)))) {
       this.closeEnd(end, event.timeMs);
       this.ends.delete(key);
@@ -278,6 +289,11 @@ export class FlowTable {
     if (isConnection && !flow.isReported && event.timeMs < flow.startMs) flow.startMs = event.timeMs;
     if (event.timeMs > flow.endMs) flow.endMs = event.timeMs;
     return end;
+  }
+
+  /** When an end that is over closed; -Infinity for any other. */
+  private overSince(key: string): number {
+    return this.over.get(key) ?? this.overBefore.get(key) ?? Number.NEGATIVE_INFINITY;
   }
 
   private knowOwner(end: FlowEnd, event: KernelEvent): void {
@@ -332,6 +348,7 @@ export class FlowTable {
     const flow = this.flowOf.get(end);
     if (end.isClosed || flow === undefined) return;
     end.isClosed = true;
+    end.closedMs = timeMs;
     if (timeMs > flow.endMs) flow.endMs = timeMs;
     if (!flow.ends.every(({ isClosed }) => isClosed)) return;
     flow.closedMs = Math.max(timeMs, flow.endMs, 1);
@@ -361,6 +378,11 @@ function listeningKey(namespace: number, protocol: number, port: number): string
 /** Whether the kernel means another socket by the same addresses and ports. */
 function isOther(end: FlowEnd, { cookie }: { readonly cookie: string }): boolean {
   return cookie !== '' && end.cookie !== '' && cookie !== end.cookie;
+}
+
+/** Whether an event tells of a connection that closed since. */
+function isBeforeClose({ timeMs }: KernelEvent, closedMs: number): boolean {
+  return timeMs <= closedMs + CLOCK_SLACK_MS;
 }
 
 /** Whether a flow has ended long enough ago, or the clock was set back. */

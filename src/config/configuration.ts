@@ -190,6 +190,8 @@ export interface Configuration {
   readonly agentCommandLines: boolean;
   /** Address by which readers know this host; `''` for that of the interface with the default route. */
   readonly agentAddress: string;
+  /** Sockets of container engines besides the usual ones: `docker:PATH`, `containerd:PATH`, `crio:PATH`. */
+  readonly containerSockets: readonly string[];
   /** How much is logged. */
   readonly logLevel: LogLevel;
 }
@@ -1055,6 +1057,16 @@ export const OPTIONS = {
     placeholder: 'ADDRESS',
     default: '',
     description: 'Address by which readers know this host [default: that of the interface with the default route]',
+    commands: AGENT,
+    isReloadable: false,
+  },
+  'container-sockets': {
+    type: 'array',
+    items: { type: 'string', pattern: '^(docker|containerd|crio):/.+$' },
+    expected: 'docker:PATH, containerd:PATH or crio:PATH',
+    placeholder: 'ENGINE:PATH',
+    default: [],
+    description: 'Ask a container engine at this socket too: docker (and Podman), containerd or crio; may be repeated',
     commands: AGENT,
     isReloadable: false,
   },

@@ -38,12 +38,15 @@ export class AgentSources implements AgentParts {
   #opening: Promise<void> = Promise.resolve();
 
   /** Opens all but kernel events, which take seconds to begin and come by themselves. Does not reject. */
-  static async open({ agentMode }: Configuration, options: AgentSourcesOptions): Promise<AgentSources> {
+  static async open(
+    { agentMode, containerSockets }: Configuration,
+    options: AgentSourcesOptions,
+  ): Promise<AgentSources> {
     const isProc = agentMode === 'proc';
     const closes = isProc ? undefined : CloseSource.open({ onClose: options.onClose });
     const [sockets, containers] = await Promise.all([
       SocketSource.open({ mode: isProc ? 'proc' : 'netlink', ignoredPids: () => closes?.pids ?? new Set() }),
-      ContainerDirectory.open(),
+      ContainerDirectory.open({ moreSockets: containerSockets }),
     ]);
     const sources = new AgentSources(sockets, closes, containers, options);
     sources.#tellMissing();

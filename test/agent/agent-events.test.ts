@@ -184,6 +184,15 @@ describe("lines in the words of ntop's agents", () => {
     }
   });
 
+  it('do not tell a close again whose figures come too late', async () => {
+    const harness = harnessOf();
+    harness.parts.closes = { follow: () => {} };
+    harness.agent.takeEvents([eventOf('CLOSE', '192.0.2.8:50000', '192.0.2.6:443', 1_556_532_359_110)]);
+    await harness.agent.finish();
+    harness.agent.takeClose(socketOf('192.0.2.8:50000', '192.0.2.6:443', {}, { state: 'CLOSE' }), 1_556_532_359_111);
+    expect(harness.lines()).toHaveLength(1);
+  });
+
   it('tell a close without figures where none come', async () => {
     const harness = harnessOf();
     harness.parts.closes = { follow: () => {} };

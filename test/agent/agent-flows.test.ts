@@ -364,6 +364,50 @@ describe('both ends on this host', () => {
   });
 });
 
+describe('events that come after the close they were before', () => {
+  const closed = socketOf(
+    '192.0.2.7:40001',
+    '198.51.100.1:80',
+    { octetsSent: 5, segmentsSent: 4, segmentsReceived: 4 },
+    { state: 'CLOSE' },
+  );
+
+  it('tell the process and the start of the same flow', async () => {
+    const harness = await started();
+    const { parts } = harness;
+    parts.isHearingCloses = true;
+    parts.table.set(8, processOf(8));
+    const at = parts.nowMs + 1000;
+    harness.agent.takeClose(closed, at);
+    harness.agent.takeEvents([
+      eventOf('CONNECT', '192.0.2.7:40001', '198.51.100.1:80', at - 3, { pid: 8 }),
+      eventOf('CLOSE', '192.0.2.7:40001', '198.51.100.1:80', at + 20, { pid: 8, octetsSent: 5 }),
+    ]);
+    const [line, ...others] = await harness.look();
+    expect(others).toEqual([]);
+    expect(show(line!)).toBe('192.0.2.7:40001 > 198.51.100.1:80 5 4 0 4 end 3');
+    expect(line).toMatchObject({ SRC_PROC_PID: 8, FLOW_START_MILLISECONDS: at - 3, FLOW_END_MILLISECONDS: at });
+    // Too late for that: it is no other flow either.
+    harness.agent.takeEvents([eventOf('CONNECT', '192.0.2.7:40001', '198.51.100.1:80', at - 3, { pid: 8 })]);
+    expect(await harness.look()).toEqual([]);
+  });
+
+  it('are of another flow when they are younger', async () => {
+    const harness = await started();
+    const { parts } = harness;
+    parts.isHearingCloses = true;
+    harness.agent.takeClose(closed, parts.nowMs + 1000);
+    harness.agent.takeEvents([
+      eventOf('CONNECT', '192.0.2.7:40001', '198.51.100.1:80', parts.nowMs + 2000),
+      eventOf('CLOSE', '192.0.2.7:40001', '198.51.100.1:80', parts.nowMs + 2001, { octetsSent: 7 }),
+    ]);
+    expect((await harness.look()).map(show)).toEqual([
+      '192.0.2.7:40001 > 198.51.100.1:80 5 4 0 4 end 3',
+      '192.0.2.7:40001 > 198.51.100.1:80 7 - 0 - end 3',
+    ]);
+  });
+});
+
 describe('UDP', () => {
   it('is told by its sockets where they are connected, without counters', async () => {
     const harness = await started();
