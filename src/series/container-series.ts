@@ -1,7 +1,7 @@
 import type { Flow, PlainValue } from '../flow/flow.ts';
 import { ActiveSet } from './active-set.ts';
 import { DESTINATION, type FlowFacts, SOURCE } from './flow-facts.ts';
-import { elementNumber } from './flow-plan.ts';
+import { elementNumber, type FlowPlan } from './flow-plan.ts';
 import type { SeededHash } from './seeded-hash.ts';
 import type { SeriesTable } from './series-table.ts';
 import { line, makeTable, type TableContext } from './table-maker.ts';
@@ -101,7 +101,7 @@ export class ContainerSeries {
   }
 
   /** Reads what a flow tells of containers and of who opened it. True where there is a container or pod. */
-  read(flow: Flow, { plan }: FlowFacts): boolean {
+  read(flow: Flow, plan: FlowPlan): boolean {
     this.client = CLIENT_UNKNOWN;
     this.isListening = false;
     const hasNone = plan.sourceContainer < 0 && plan.destinationContainer < 0;
@@ -271,7 +271,7 @@ export class ContainerSeries {
   }
 
   /** ntop's probes tell half the round-trip time to each end. */
-  private readLatency(flow: Flow, plan: FlowFacts['plan']): void {
+  private readLatency(flow: Flow, plan: FlowPlan): void {
     const sum = elementNumber(flow, plan.clientLatency) + elementNumber(flow, plan.serverLatency);
     if (sum === 0) return;
     for (let end = SOURCE; end <= DESTINATION; end++) if (this.rtt[end]! < 0) this.rtt[end] = 2 * sum;

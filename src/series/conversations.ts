@@ -48,6 +48,11 @@ export class Conversations {
     this.words = new Int32Array(WORDS * size);
   }
 
+  /** Reads the place where a key may be, and gives something of it. */
+  fetch(secondKey: number): number {
+    return this.words[(secondKey * WORDS) & this.mask]!;
+  }
+
   /** The place of a conversation that a record from `times[0]` to `times[1]` belongs to; `clientEnd` is taken where it is new. */
   find(firstKey: number, secondKey: number, times: Float64Array, clientEnd: number): number {
     const { words, mask } = this;

@@ -1,4 +1,4 @@
-import type { Flow, PlainRecord, PlainValue } from '../flow/flow.ts';
+import type { PlainRecord, PlainValue } from '../flow/flow.ts';
 import type { FlowFacts } from './flow-facts.ts';
 import type { SeededHash } from './seeded-hash.ts';
 import type { SeriesTable } from './series-table.ts';
@@ -99,18 +99,17 @@ export class DeviceSeries {
   }
 
   /** Takes a flow, whoever else reports it. */
-  add(flow: Flow, facts: FlowFacts): void {
-    this.selectDevice(flow.origin.exporterAddress);
-    const { plan, amounts } = facts;
-    const { words } = flow;
+  add(facts: FlowFacts): void {
+    this.selectDevice(facts.exporterAddress);
+    const { amounts, input, output } = facts;
     const { devices } = this;
     const device = this.deviceRow(devices, this.name);
-    const isSent = plan.direction >= 0 && words[plan.direction] === 1;
+    const isSent = facts.direction === 1;
     devices.addShares(device, isSent ? SENT : RECEIVED, amounts, OCTETS);
     devices.addShares(device, isSent ? RECEIVED : SENT, amounts, REVERSE_OCTETS);
     devices.addAtLast(device, FLOWS, 1);
-    if (plan.input >= 0) this.addPort(facts, device, words[plan.input]!, RECEIVED);
-    if (plan.output >= 0) this.addPort(facts, device, words[plan.output]!, SENT);
+    if (input >= 0) this.addPort(facts, device, input, RECEIVED);
+    if (output >= 0) this.addPort(facts, device, output, SENT);
   }
 
   /** Takes counters of an interface: an sFlow counters sample, or what an agent says of one. */

@@ -1,10 +1,10 @@
 import type { Flow, PlainRecord } from '../flow/flow.ts';
-import type { Origin } from '../flow/origin.ts';
 import type { PointOutput } from '../flow/point-output.ts';
 import type { RecordOutput } from '../flow/record-output.ts';
 import { CLIENT_IS_DESTINATION, CLIENT_IS_SOURCE, ContainerSeries } from './container-series.ts';
 import { Conversations } from './conversations.ts';
 import { DeviceSeries, type ExporterLosses } from './device-series.ts';
+import { FactsReader } from './facts-reader.ts';
 import { DESTINATION, FlowFacts, isFromServer, SOURCE } from './flow-facts.ts';
 import { HostSeries } from './host-series.ts';
 import { InterfaceSeries } from './interface-series.ts';
@@ -25,7 +25,11 @@ import { TagText } from './tag-text.ts';
 
 /** A clock set back by more starts anew; by less, it is waited for. */
 const SET_BACK_MS = 600_000;
-const REPORTER_KIND = 71;
+/**
+ * Flows that are counted together: what each needs of the large tables lies anywhere in them, and the processor waits for many
+ * places at once where it would wait for one after the other.
+ */
+const BATCH = 32;
 /** Whose steps {@link Conversations} keeps. */
 const DETAIL_GROUP = 0;
 const HOST_GROUP = 1;
@@ -40,7 +44,12 @@ export class FlowSeries implements RecordOutput {
   private readonly options: SeriesOptions;
   private readonly delayMs: number;
   private readonly hash: SeededHash;
-  private readonly facts: FlowFacts;
+  private readonly reader: FactsReader;
+  /** Flows read and not yet counted: the first {@link FlowSeries.waiting} of these. */
+  private readonly batch: readonly FlowFacts[];
+  private waiting = 0;
+  /** What was fetched, so that nothing takes the fetching for useless. */
+  private fetched = 0;
   private readonly conversations: Conversations;
   private readonly limits: SeriesLimits;
   private readonly out: LineBuffer;
@@ -55,12 +64,6 @@ export class FlowSeries implements RecordOutput {
   private readonly containers: ContainerSeries;
   private readonly finest: StepWindow;
   private nowMs = -1;
-  private reporter = 1;
-  private reporterAddress = '';
-  private reporterDomain = -2;
-  private reporterWay = 0;
-  private reporterSource = 0;
-  private readonly reporterText: TagText;
 
   /** Points go to `output`. Throws one clear error where an option is of no use. */
   constructor(options: SeriesOptions, output: PointOutput) {
@@ -70,9 +73,9 @@ export class FlowSeries implements RecordOutput {
     this.limits = new SeriesLimits(options.maxSeries, options.maxByFamily ?? defaultFamilyLimits(options.maxSeries));
     this.out = new LineBuffer(output);
     this.closer = new StepCloser(this.out, options.linesPerTurn);
-    this.reporterText = new TagText(this.hash);
     const local = new LocalNetworks(options.localNetworks);
-    this.facts = new FlowFacts(this.hash, local, options.spread);
+    this.reader = new FactsReader(this.hash, local, options.spread);
+    this.batch = Array.from({ length: BATCH }, () => new FlowFacts(this.hash));
     this.conversations = new Conversations(options.maxConversations);
     const ifid = new TagText(this.hash);
     ifid.readString(options.ifid);
@@ -93,54 +96,53 @@ export class FlowSeries implements RecordOutput {
     this.finest = this.windows.reduce((finest, window) => (window.stepMs < finest.stepMs ? window : finest));
     this.counters = new SeriesCounters(this.limits, () => ({
       pointsWritten: this.out.lines,
-      flowsAhead: this.facts.flowsAhead,
-      flowsImplausible: this.facts.flowsImplausible,
-      tagsCut: this.containers.tagsCut + this.facts.application.cut + this.devices.name.cut,
+      flowsAhead: this.reader.flowsAhead,
+      flowsImplausible: this.reader.flowsImplausible,
+      tagsCut: this.batch.reduce(
+        (cut, { application }) => cut + application.cut,
+        this.containers.tagsCut + this.devices.name.cut,
+      ),
       pushedOut: this.conversations.pushedOut + this.hosts.contacts.pushedOut + this.containers.active.pushedOut,
     }));
   }
 
   /** Takes a flow, or an agent's event. */
   write(flow: Flow): void {
-    const { facts, counters, windows, containers } = this;
-    facts.select(flow);
-    const { kind } = facts.plan;
-    if (kind === 'other') return;
+    const { reader, containers } = this;
+    const plan = reader.planOf(flow);
+    if (plan.kind === 'other') return;
     if (this.nowMs < 0) this.advance(flow.origin.exportTimeMs);
-    const hasContainer = containers.read(flow, facts);
+    const hasContainer = containers.read(flow, plan);
     // Events are of interest where they tell of containers.
-    if ((kind === 'event' && !hasContainer) || containers.isListening) return;
-    if (!facts.read(flow, this.nowMs)) return;
-    counters.flows++;
-    for (let i = 0; i < windows.length; i++) windows[i]!.place(facts.times);
-    if (this.finest.isWhollyLate) counters.flowsLate++;
-    else if (this.finest.isLate) counters.flowsPartlyLate++;
-    // A probe's own flows have no Exporter.
-    if (kind === 'flow' && flow.origin.exporterAddress !== '') this.devices.add(flow, facts);
-    let place = -1;
-    if (facts.hasAddresses) {
-      place = this.conversationOf();
-      if (this.options.countOnce && kind === 'flow' && this.isReported(flow, place)) {
-        counters.flowsReportedTwice++;
-        if (!hasContainer) return;
-      }
+    if ((plan.kind === 'event' && !hasContainer) || containers.isListening) return;
+    const facts = this.batch[this.waiting]!;
+    if (!reader.read(flow, plan, this.nowMs, facts)) return;
+    facts.client = containers.client;
+    facts.reporter = this.options.countOnce && plan.kind === 'flow' ? reader.reporterOf(flow, facts) : 0;
+    const hasCountry = this.networks.read(flow, plan);
+    if (hasContainer || hasCountry) {
+      // What they are called is not kept: the flow is counted at once.
+      this.count();
+      this.fetch(facts);
+      this.add(facts, hasContainer, hasCountry);
+      return;
     }
-    this.whole.add(flow, facts, this.conversations, place, DETAIL_GROUP);
-    if (place >= 0) this.hosts.add(flow, facts, this.conversations, place, HOST_GROUP);
-    this.networks.add(flow, facts);
-    if (hasContainer) containers.add(facts, place < 0 ? SOURCE : this.clientEnd(place));
+    if (++this.waiting === BATCH) this.count();
   }
 
   /** Takes a record that is no flow: of interest are counters of interfaces. */
   writeRecord(record: PlainRecord): void {
     if (record.recordType !== 'counters') return;
     if (this.nowMs < 0) this.advance(record.origin.exportTimeMs);
+    this.count();
     this.devices.addCounters(record);
   }
 
   /** Takes what an Exporter's sequence numbers and faults say, since the program started. To be called once a step or more often. */
   exporterLosses(losses: ExporterLosses): void {
-    if (this.nowMs >= 0) this.devices.addLosses(losses, this.nowMs);
+    if (this.nowMs < 0) return;
+    this.count();
+    this.devices.addLosses(losses, this.nowMs);
   }
 
   /**
@@ -155,6 +157,7 @@ export class FlowSeries implements RecordOutput {
     }
     if (this.nowMs < 0) this.startAt(nowMs);
     else if (nowMs <= this.nowMs) return;
+    this.count();
     this.nowMs = nowMs;
     const { interfaceCounters } = this.options;
     if (interfaceCounters !== undefined) this.whole.setCounters(interfaceCounters(), nowMs);
@@ -174,6 +177,7 @@ export class FlowSeries implements RecordOutput {
 
   /** Closes all steps that anything was counted in and forgets the time; counters go on from where they are. */
   finish(): void {
+    this.count();
     if (this.nowMs >= 0) {
       for (const window of this.windows) while (window.base <= window.used) this.closeOldest(window);
     }
@@ -208,11 +212,49 @@ export class FlowSeries implements RecordOutput {
     this.closer.close(window, step, this.tables.get(window) ?? []);
   }
 
-  private conversationOf(): number {
-    const { facts, containers, conversations } = this;
-    const isSwapped =
-      containers.client === CLIENT_IS_DESTINATION || (containers.client !== CLIENT_IS_SOURCE && isFromServer(facts));
-    return conversations.find(
+  /** Counts the flows that wait. */
+  private count(): void {
+    const { batch, waiting } = this;
+    this.waiting = 0;
+    for (let i = 0; i < waiting; i++) this.fetch(batch[i]!);
+    for (let i = 0; i < waiting; i++) this.add(batch[i]!, false, false);
+  }
+
+  /** Reads where the flow's conversation and hosts lie, so that they are at hand when it is counted. */
+  private fetch({ hasAddresses, conversationSecond, networks, hostFirst }: FlowFacts): void {
+    if (!hasAddresses) return;
+    let fetched = this.conversations.fetch(conversationSecond);
+    if (networks[SOURCE]! >= 0) fetched ^= this.hosts.fetch(hostFirst[SOURCE]!);
+    if (networks[DESTINATION]! >= 0) fetched ^= this.hosts.fetch(hostFirst[DESTINATION]!);
+    this.fetched ^= fetched;
+  }
+
+  private add(facts: FlowFacts, hasContainer: boolean, hasCountry: boolean): void {
+    const { counters, windows, finest } = this;
+    counters.flows++;
+    for (let i = 0; i < windows.length; i++) windows[i]!.place(facts.times);
+    if (finest.isWhollyLate) counters.flowsLate++;
+    else if (finest.isLate) counters.flowsPartlyLate++;
+    // A probe's own flows have no Exporter.
+    if (facts.plan.kind === 'flow' && facts.exporterAddress !== '') this.devices.add(facts);
+    let place = -1;
+    if (facts.hasAddresses) {
+      place = this.conversationOf(facts);
+      if (facts.reporter !== 0 && this.isReported(facts, place)) {
+        counters.flowsReportedTwice++;
+        if (!hasContainer) return;
+      }
+    }
+    this.whole.add(facts, this.conversations, place, DETAIL_GROUP);
+    if (place >= 0) this.hosts.add(facts, this.conversations, place, HOST_GROUP);
+    this.networks.add(facts, hasCountry);
+    if (hasContainer) this.containers.add(facts, place < 0 ? SOURCE : this.clientEnd(facts, place));
+  }
+
+  private conversationOf(facts: FlowFacts): number {
+    const { client } = facts;
+    const isSwapped = client === CLIENT_IS_DESTINATION || (client !== CLIENT_IS_SOURCE && isFromServer(facts));
+    return this.conversations.find(
       facts.conversationFirst,
       facts.conversationSecond,
       facts.times,
@@ -220,15 +262,13 @@ export class FlowSeries implements RecordOutput {
     );
   }
 
-  private clientEnd(place: number): number {
-    return this.conversations.clientOf(place) === this.facts.sourceEnd ? SOURCE : DESTINATION;
+  private clientEnd({ sourceEnd }: FlowFacts, place: number): number {
+    return this.conversations.clientOf(place) === sourceEnd ? SOURCE : DESTINATION;
   }
 
   /** Takes out of the flow's amounts what somebody else has reported. True where nothing is left that was there. */
-  private isReported(flow: Flow, place: number): boolean {
-    const { facts, conversations } = this;
-    const { amounts, sourceEnd, times, isSampled } = facts;
-    const reporter = this.reporterOf(flow.origin, flow.words);
+  private isReported({ amounts, sourceEnd, times, isSampled, reporter }: FlowFacts, place: number): boolean {
+    const { conversations } = this;
     const isForward = amounts[OCTETS]! > 0 || amounts[PACKETS]! > 0;
     const isReverse = amounts[REVERSE_OCTETS]! > 0 || amounts[REVERSE_PACKETS]! > 0;
     let isLeft = !isForward && !isReverse;
@@ -245,36 +285,5 @@ export class FlowSeries implements RecordOutput {
       } else isLeft = true;
     }
     return !isLeft;
-  }
-
-  /** Who reports: an Exporter's domain, and which way through it, as one number that is not 0. */
-  private reporterOf(origin: Origin, words: Uint32Array): number {
-    const { hash, facts, reporterText } = this;
-    const { direction, sourceIdIndex } = facts.plan;
-    const way = direction < 0 ? 0 : words[direction]!;
-    const source = sourceIdIndex < 0 ? 0 : words[sourceIdIndex]!;
-    const { exporterAddress, observationDomainId } = origin;
-    if (
-      exporterAddress === this.reporterAddress &&
-      observationDomainId === this.reporterDomain &&
-      way === this.reporterWay &&
-      source === this.reporterSource
-    ) {
-      return this.reporter;
-    }
-    this.reporterAddress = exporterAddress;
-    this.reporterDomain = observationDomainId;
-    this.reporterWay = way;
-    this.reporterSource = source;
-    reporterText.readString(exporterAddress);
-    hash.start(REPORTER_KIND);
-    hash.word(reporterText.first);
-    hash.word(reporterText.second);
-    hash.word(observationDomainId);
-    hash.word(way);
-    hash.word(source);
-    hash.end();
-    this.reporter = hash.first | 1;
-    return this.reporter;
   }
 }

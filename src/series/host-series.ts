@@ -1,9 +1,7 @@
-import type { Flow } from '../flow/flow.ts';
 import { ActiveSet } from './active-set.ts';
 import type { Conversations } from './conversations.ts';
 import { dscpClassName, dscpClassOf } from './dscp-class.ts';
-import { DESTINATION, type FlowFacts, SOURCE } from './flow-facts.ts';
-import { elementNumber } from './flow-plan.ts';
+import { addressPosition, addressSlot, DESTINATION, type FlowFacts, SOURCE } from './flow-facts.ts';
 import { protocolName, protocolSlot } from './protocol-names.ts';
 import type { SeededHash } from './seeded-hash.ts';
 import type { SeriesTable } from './series-table.ts';
@@ -97,8 +95,13 @@ export class HostSeries {
     });
   }
 
+  /** Reads the place where a host may be, and gives something of it. */
+  fetch(first: number): number {
+    return this.hosts.fetch(first);
+  }
+
   /** Takes a flow with addresses, which belongs to the conversation at `place`, whose steps are kept as `group`. */
-  add(flow: Flow, facts: FlowFacts, conversations: Conversations, place: number, group: number): void {
+  add(facts: FlowFacts, conversations: Conversations, place: number, group: number): void {
     const { networks } = facts;
     const sourceIsLocal = networks[SOURCE]! >= 0;
     const destinationIsLocal = networks[DESTINATION]! >= 0;
@@ -106,15 +109,15 @@ export class HostSeries {
     const clientEnd = conversations.clientOf(place) === facts.sourceEnd ? SOURCE : DESTINATION;
     const { window } = this.hosts;
     conversations.mark(place, group, window.first, window.last);
-    if (sourceIsLocal) this.addEnd(flow, facts, SOURCE, clientEnd === SOURCE, conversations);
-    if (destinationIsLocal) this.addEnd(flow, facts, DESTINATION, clientEnd === DESTINATION, conversations);
+    if (sourceIsLocal) this.addEnd(facts, SOURCE, clientEnd === SOURCE, conversations);
+    if (destinationIsLocal) this.addEnd(facts, DESTINATION, clientEnd === DESTINATION, conversations);
   }
 
-  private addEnd(flow: Flow, facts: FlowFacts, end: number, isClient: boolean, conversations: Conversations): void {
+  private addEnd(facts: FlowFacts, end: number, isClient: boolean, conversations: Conversations): void {
     const { hosts } = this;
     const { amounts, hostFirst, hostSecond, protocol } = facts;
     let row = hosts.find(hostFirst[end]!, hostSecond[end]!);
-    if (row < 0) row = this.addHost(flow, facts, end);
+    if (row < 0) row = this.addHost(facts, end);
     // What the source sends is the flow's octets, what it receives those of the other direction.
     const sentOctets = end === SOURCE ? OCTETS : REVERSE_OCTETS;
     const receivedOctets = end === SOURCE ? REVERSE_OCTETS : OCTETS;
@@ -125,20 +128,20 @@ export class HostSeries {
     if (protocol === TCP) {
       hosts.addShares(row, TCP_SENT, amounts, sentPackets);
       hosts.addShares(row, TCP_RECEIVED, amounts, receivedPackets);
-      if (facts.plan.hasTcpStatistics) this.addTcpStatistics(flow, facts, row, end);
+      if (facts.plan.hasTcpStatistics) this.addTcpStatistics(facts, row, end);
     } else if (protocol === UDP) {
       hosts.addShares(row, UDP_SENT, amounts, sentPackets);
       hosts.addShares(row, UDP_RECEIVED, amounts, receivedPackets);
       const isUnicast = end === DESTINATION || !facts.isMulticast;
       hosts.addShares(row, isUnicast ? UDP_UNICAST : UDP_OTHER, amounts, sentOctets);
     } else if (protocol === ICMP || protocol === ICMPV6) {
-      this.addEcho(flow, facts, row, sentPackets, receivedPackets);
+      this.addEcho(facts, row, sentPackets, receivedPackets);
     }
     if (conversations.isNew) {
       hosts.addAtFirst(row, isClient ? FLOWS_AS_CLIENT : FLOWS_AS_SERVER, 1);
     }
     this.addActivity(facts, row, end, isClient, conversations);
-    this.addDetails(flow, facts, row, end, sentOctets, receivedOctets, conversations.isNew);
+    this.addDetails(facts, row, end, sentOctets, receivedOctets, conversations.isNew);
   }
 
   /** Conversations and peers, once in each step. */
@@ -163,13 +166,10 @@ export class HostSeries {
     hosts.addOnes(row, column, contacts.highFrom, contacts.highTo);
   }
 
-  private addTcpStatistics(flow: Flow, { plan }: FlowFacts, row: number, end: number): void {
+  private addTcpStatistics(facts: FlowFacts, row: number, end: number): void {
     const { hosts } = this;
+    const { retransmittedIn, retransmittedOut, outOfOrderIn, outOfOrderOut } = facts;
     const isSource = end === SOURCE;
-    const retransmittedIn = elementNumber(flow, plan.retransmittedIn);
-    const retransmittedOut = elementNumber(flow, plan.retransmittedOut);
-    const outOfOrderIn = elementNumber(flow, plan.outOfOrderIn);
-    const outOfOrderOut = elementNumber(flow, plan.outOfOrderOut);
     hosts.addAtLast(row, RETRANSMITTED_SENT, isSource ? retransmittedIn : retransmittedOut);
     hosts.addAtLast(row, RETRANSMITTED_RECEIVED, isSource ? retransmittedOut : retransmittedIn);
     hosts.addAtLast(row, OUT_OF_ORDER_SENT, isSource ? outOfOrderIn : outOfOrderOut);
@@ -177,23 +177,14 @@ export class HostSeries {
   }
 
   /** Type 8 and 0 (RFC 792), 128 and 129 (RFC 4443 sections 4.1 and 4.2). */
-  private addEcho(
-    { words }: Flow,
-    { plan, amounts, protocol }: FlowFacts,
-    row: number,
-    sent: number,
-    received: number,
-  ): void {
-    if (plan.icmpType < 0) return;
-    const type = words[plan.icmpType]! >>> 8;
-    const isEcho = type === (protocol === ICMP ? 8 : 128);
-    if (!isEcho && type !== (protocol === ICMP ? 0 : 129)) return;
+  private addEcho({ amounts, protocol, icmpType }: FlowFacts, row: number, sent: number, received: number): void {
+    const isEcho = icmpType === (protocol === ICMP ? 8 : 128);
+    if (!isEcho && icmpType !== (protocol === ICMP ? 0 : 129)) return;
     this.hosts.addShares(row, isEcho ? ECHO_SENT : REPLY_SENT, amounts, sent);
     this.hosts.addShares(row, isEcho ? ECHO_RECEIVED : REPLY_RECEIVED, amounts, received);
   }
 
   private addDetails(
-    { words }: Flow,
     facts: FlowFacts,
     host: number,
     end: number,
@@ -201,7 +192,7 @@ export class HostSeries {
     received: number,
     isNew: boolean,
   ): void {
-    const { amounts, plan, protocol, application } = facts;
+    const { amounts, tos, protocol, application } = facts;
     if (facts.hasApplication) {
       const { applications } = this;
       this.hash.resume(facts.hostFirst[end]!, facts.hostSecond[end]!);
@@ -219,8 +210,8 @@ export class HostSeries {
       this.protocols.addShares(row, SENT, amounts, sent);
       this.protocols.addShares(row, RECEIVED, amounts, received);
     }
-    if (plan.tos >= 0) {
-      const row = this.detailOf(this.classes, facts, host, end, DSCP_KIND, dscpClassOf(words[plan.tos]!));
+    if (tos >= 0) {
+      const row = this.detailOf(this.classes, facts, host, end, DSCP_KIND, dscpClassOf(tos));
       this.classes.addShares(row, SENT, amounts, sent);
       this.classes.addShares(row, RECEIVED, amounts, received);
     }
@@ -259,13 +250,12 @@ export class HostSeries {
     return tags.addTo(applications, hash.first, hash.second);
   }
 
-  private addHost({ words, view }: Flow, facts: FlowFacts, end: number): number {
+  private addHost(facts: FlowFacts, end: number): number {
     const { hosts, tags } = this;
     if (!hosts.hasRoom()) return tags.otherOf(hosts, [HOST]);
     tags.start();
-    const slot = facts.addressSlots[end]!;
-    if (facts.ipVersion === 4) tags.ipv4(HOST, words, slot);
-    else tags.ipv6(HOST, view, slot);
+    if (facts.ipVersion === 4) tags.ipv4(HOST, facts.addressWords, addressSlot(end));
+    else tags.ipv6(HOST, facts.addressView, addressPosition(end));
     tags.vlan(facts.vlan);
     return tags.addTo(hosts, facts.hostFirst[end]!, facts.hostSecond[end]!);
   }

@@ -1,8 +1,6 @@
-import type { Flow } from '../flow/flow.ts';
 import type { Conversations } from './conversations.ts';
 import { DistinctCount } from './distinct-count.ts';
 import { DESTINATION, type FlowFacts, isFromServer, SOURCE } from './flow-facts.ts';
-import { elementNumber } from './flow-plan.ts';
 import { protocolName, protocolSlot } from './protocol-names.ts';
 import type { InterfaceCounters } from './series-options.ts';
 import type { SeriesTable } from './series-table.ts';
@@ -123,12 +121,12 @@ export class InterfaceSeries {
   }
 
   /** Takes a flow. `place` is its conversation, whose steps are kept as `group`; -1 for none. */
-  add(flow: Flow, facts: FlowFacts, conversations: Conversations, place: number, group: number): void {
+  add(facts: FlowFacts, conversations: Conversations, place: number, group: number): void {
     const { traffic, details } = this;
-    const { amounts, plan, networks, ipVersion } = facts;
+    const { amounts, direction, networks, ipVersion } = facts;
     const sourceIsLocal = networks[SOURCE]! >= 0;
     const destinationIsLocal = networks[DESTINATION]! >= 0;
-    const isSent = plan.direction >= 0 ? flow.words[plan.direction] === 1 : sourceIsLocal;
+    const isSent = direction >= 0 ? direction === 1 : sourceIsLocal;
     const version = ipVersion === 4 ? FOUR_SENT : ipVersion === 6 ? SIX_SENT : OTHER_SENT;
     const { window } = traffic;
     const { slots } = window;
@@ -140,7 +138,7 @@ export class InterfaceSeries {
       details.addShares(0, sourceIsLocal ? LOCAL_TO_REMOTE : REMOTE_TO_LOCAL, amounts, OCTETS);
       details.addShares(0, sourceIsLocal ? REMOTE_TO_LOCAL : LOCAL_TO_REMOTE, amounts, REVERSE_OCTETS);
     }
-    if (facts.protocol === TCP) this.addTcp(flow, facts);
+    if (facts.protocol === TCP) this.addTcp(facts);
     const isNew = place >= 0 && conversations.isNew;
     if (place >= 0) {
       if (isNew) details.addAtFirst(0, NEW_FLOWS, 1);
@@ -186,17 +184,15 @@ export class InterfaceSeries {
   }
 
   /** A record has one set of flags for all its packets: each counts once. */
-  private addTcp(flow: Flow, facts: FlowFacts): void {
+  private addTcp(facts: FlowFacts): void {
     const { details } = this;
     const { plan, tcpFlags } = facts;
     if ((tcpFlags & 0x02) !== 0) details.addAtLast(0, isFromServer(facts) ? SYN_ACK : SYN, 1);
     if ((tcpFlags & 0x11) === 0x11) details.addAtLast(0, FIN_ACK, 1);
     if ((tcpFlags & 0x04) !== 0) details.addAtLast(0, RST, 1);
     if (!plan.hasTcpStatistics) return;
-    const retransmitted = elementNumber(flow, plan.retransmittedIn) + elementNumber(flow, plan.retransmittedOut);
-    const outOfOrder = elementNumber(flow, plan.outOfOrderIn) + elementNumber(flow, plan.outOfOrderOut);
-    details.addAtLast(0, RETRANSMISSIONS, retransmitted);
-    details.addAtLast(0, OUT_OF_ORDER, outOfOrder);
+    details.addAtLast(0, RETRANSMISSIONS, facts.retransmittedIn + facts.retransmittedOut);
+    details.addAtLast(0, OUT_OF_ORDER, facts.outOfOrderIn + facts.outOfOrderOut);
   }
 
   private addParts(facts: FlowFacts, isNew: boolean): void {

@@ -1,6 +1,6 @@
 import type { Flow } from '../flow/flow.ts';
 import { DESTINATION, type FlowFacts, SOURCE } from './flow-facts.ts';
-import { type ElementPlace, elementLength, elementNumber } from './flow-plan.ts';
+import { type ElementPlace, elementLength, type FlowPlan } from './flow-plan.ts';
 import type { LocalNetworks } from './local-networks.ts';
 import type { Family } from './schema.ts';
 import type { SeededHash } from './seeded-hash.ts';
@@ -59,6 +59,8 @@ export class NetworkSeries {
   private readonly subnetName: TagText;
   private readonly sourceCountry: TagText;
   private readonly destinationCountry: TagText;
+  private hasSourceCountry = false;
+  private hasDestinationCountry = false;
 
   /** Makes the tables. */
   constructor(context: TableContext, hash: SeededHash, tags: TagLine, local: LocalNetworks) {
@@ -106,32 +108,39 @@ export class NetworkSeries {
     ]);
   }
 
-  /** Takes a flow. */
-  add(flow: Flow, facts: FlowFacts): void {
-    const { plan, networks } = facts;
-    const { words } = flow;
+  /** Reads the countries that a flow tells. True where there are any: the flow is to be taken next then. */
+  read(flow: Flow, plan: FlowPlan): boolean {
+    this.hasSourceCountry = false;
+    this.hasDestinationCountry = false;
+    if (plan.sourceCountry.slot < 0 && plan.destinationCountry.slot < 0) return false;
+    this.hasSourceCountry = readCountry(flow, plan.sourceCountry, this.sourceCountry);
+    this.hasDestinationCountry = readCountry(flow, plan.destinationCountry, this.destinationCountry);
+    return this.hasSourceCountry || this.hasDestinationCountry;
+  }
+
+  /** Takes a flow; with `hasCountry`, what was read of its countries. */
+  add(facts: FlowFacts, hasCountry: boolean): void {
+    const { networks, sourceAs, destinationAs, observationPoint } = facts;
     const source = networks[SOURCE]!;
     const destination = networks[DESTINATION]!;
-    if (source >= 0 || destination >= 0) this.addSubnets(flow, facts, source, destination);
-    if (plan.sourceAs >= 0) this.addSystem(flow, facts, words[plan.sourceAs]!, SENT);
-    if (plan.destinationAs >= 0) this.addSystem(flow, facts, words[plan.destinationAs]!, RECEIVED);
+    if (source >= 0 || destination >= 0) this.addSubnets(facts, source, destination);
+    // 0 says that the AS is not known, or the Exporter's own.
+    if (sourceAs !== 0) this.addSystem(facts, sourceAs, SENT);
+    if (destinationAs !== 0) this.addSystem(facts, destinationAs, RECEIVED);
     if (facts.vlan !== 0) this.addNumbered(facts, this.vlans, facts.vlan, SENT);
-    if (plan.observationPoint.slot >= 0) {
-      const point = elementNumber(flow, plan.observationPoint);
-      if (point > 0) this.addNumbered(facts, this.points, point, SENT);
-    }
-    if (plan.sourceCountry.slot >= 0 || plan.destinationCountry.slot >= 0) this.addCountries(flow, facts);
+    if (observationPoint > 0) this.addNumbered(facts, this.points, observationPoint, SENT);
+    if (hasCountry) this.addCountries(facts);
   }
 
-  private addSubnets(flow: Flow, facts: FlowFacts, source: number, destination: number): void {
-    if (source === destination) this.addSubnet(flow, facts, source, INNER, INNER);
+  private addSubnets(facts: FlowFacts, source: number, destination: number): void {
+    if (source === destination) this.addSubnet(facts, source, INNER, INNER);
     else {
-      if (source >= 0) this.addSubnet(flow, facts, source, EGRESS, INGRESS);
-      if (destination >= 0) this.addSubnet(flow, facts, destination, INGRESS, EGRESS);
+      if (source >= 0) this.addSubnet(facts, source, EGRESS, INGRESS);
+      if (destination >= 0) this.addSubnet(facts, destination, INGRESS, EGRESS);
     }
   }
 
-  private addSubnet(flow: Flow, facts: FlowFacts, network: number, forward: number, reverse: number): void {
+  private addSubnet(facts: FlowFacts, network: number, forward: number, reverse: number): void {
     const { subnets, tags, subnetName } = this;
     const { amounts, plan, protocol } = facts;
     let row = this.subnetRows[network]!;
@@ -146,23 +155,21 @@ export class NetworkSeries {
     subnets.addShares(row, reverse, amounts, REVERSE_OCTETS);
     if (facts.isMulticast) subnets.addShares(row, BROADCAST + forward, amounts, OCTETS);
     if (!plan.hasTcpStatistics || protocol !== 6) return;
-    subnets.addAtLast(row, RETRANSMITTED + forward, elementNumber(flow, plan.retransmittedIn));
-    subnets.addAtLast(row, RETRANSMITTED + reverse, elementNumber(flow, plan.retransmittedOut));
-    subnets.addAtLast(row, OUT_OF_ORDER + forward, elementNumber(flow, plan.outOfOrderIn));
-    subnets.addAtLast(row, OUT_OF_ORDER + reverse, elementNumber(flow, plan.outOfOrderOut));
+    subnets.addAtLast(row, RETRANSMITTED + forward, facts.retransmittedIn);
+    subnets.addAtLast(row, RETRANSMITTED + reverse, facts.retransmittedOut);
+    subnets.addAtLast(row, OUT_OF_ORDER + forward, facts.outOfOrderIn);
+    subnets.addAtLast(row, OUT_OF_ORDER + reverse, facts.outOfOrderOut);
   }
 
-  /** 0 says that the AS is not known, or the Exporter's own. */
-  private addSystem(flow: Flow, facts: FlowFacts, system: number, forward: number): void {
-    if (system === 0) return;
+  private addSystem(facts: FlowFacts, system: number, forward: number): void {
     const row = this.addNumbered(facts, this.systems, system, forward);
     const { plan, protocol } = facts;
     if (!plan.hasTcpStatistics || protocol !== 6) return;
     const { rows } = this.systems;
-    rows.addAtLast(row, AS_RETRANSMITTED_SENT + forward, elementNumber(flow, plan.retransmittedIn));
-    rows.addAtLast(row, AS_RETRANSMITTED_RECEIVED - forward, elementNumber(flow, plan.retransmittedOut));
-    rows.addAtLast(row, AS_OUT_OF_ORDER_SENT + forward, elementNumber(flow, plan.outOfOrderIn));
-    rows.addAtLast(row, AS_OUT_OF_ORDER_RECEIVED - forward, elementNumber(flow, plan.outOfOrderOut));
+    rows.addAtLast(row, AS_RETRANSMITTED_SENT + forward, facts.retransmittedIn);
+    rows.addAtLast(row, AS_RETRANSMITTED_RECEIVED - forward, facts.retransmittedOut);
+    rows.addAtLast(row, AS_OUT_OF_ORDER_SENT + forward, facts.outOfOrderIn);
+    rows.addAtLast(row, AS_OUT_OF_ORDER_RECEIVED - forward, facts.outOfOrderOut);
   }
 
   /** `forward` is the column of what goes from source to destination. */
@@ -198,17 +205,19 @@ export class NetworkSeries {
     return row;
   }
 
-  private addCountries(flow: Flow, facts: FlowFacts): void {
-    const { sourceCountry: source, destinationCountry: destination } = this;
-    const { plan } = facts;
-    const hasSource = readCountry(flow, plan.sourceCountry, source);
-    const hasDestination = readCountry(flow, plan.destinationCountry, destination);
-    if (hasSource && hasDestination && source.first === destination.first && source.second === destination.second) {
+  private addCountries(facts: FlowFacts): void {
+    const { sourceCountry: source, destinationCountry: destination, hasSourceCountry, hasDestinationCountry } = this;
+    if (
+      hasSourceCountry &&
+      hasDestinationCountry &&
+      source.first === destination.first &&
+      source.second === destination.second
+    ) {
       this.addCountry(facts, source, INNER, INNER);
       return;
     }
-    if (hasSource) this.addCountry(facts, source, EGRESS, INGRESS);
-    if (hasDestination) this.addCountry(facts, destination, INGRESS, EGRESS);
+    if (hasSourceCountry) this.addCountry(facts, source, EGRESS, INGRESS);
+    if (hasDestinationCountry) this.addCountry(facts, destination, INGRESS, EGRESS);
   }
 
   private addCountry({ amounts }: FlowFacts, name: TagText, forward: number, reverse: number): void {

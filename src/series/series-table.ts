@@ -112,6 +112,12 @@ export class SeriesTable {
     }
   }
 
+  /** Reads the place where a key may be, and gives something of it. */
+  fetch(first: number): number {
+    const { index } = this;
+    return index[(first * PLACE) & (index.length - 1)]!;
+  }
+
   /** Whether there is room for a row more; counts it as over the limit where not. */
   hasRoom(): boolean {
     return this.limits.reserve(this.options.family, this.lines.length);

@@ -65,6 +65,15 @@ export class TagText {
     this.read(octets, 0, octets.length);
   }
 
+  /** Keeps the value here, so that the octets it was read from may go. */
+  keep(): void {
+    const { octets, start, length, clean } = this;
+    if (octets === clean) return;
+    for (let i = 0; i < length; i++) clean[i] = octets[start + i]!;
+    this.octets = clean;
+    this.start = 0;
+  }
+
   /** Writes the value with its escapes at `pos` and returns where it ends: at most twice {@link MAX_TAG_OCTETS} further. */
   writeTo(out: Uint8Array, at: number): number {
     let pos = at;
