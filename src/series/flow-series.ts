@@ -39,8 +39,7 @@ const HOST_GROUP = 1;
  * step is closed. Memory is bounded by the limits of the options, whatever comes.
  */
 export class FlowSeries implements RecordOutput {
-  /** What was taken, and what was not, for `/metrics`. */
-  readonly counters: SeriesCounters;
+  private readonly seriesCounters: SeriesCounters;
   private readonly options: SeriesOptions;
   private readonly delayMs: number;
   private readonly hash: SeededHash;
@@ -94,7 +93,7 @@ export class FlowSeries implements RecordOutput {
     this.devices = new DeviceSeries(context, this.hash, tags);
     this.containers = new ContainerSeries(context, this.hash, tags);
     this.finest = this.windows.reduce((finest, window) => (window.stepMs < finest.stepMs ? window : finest));
-    this.counters = new SeriesCounters(this.limits, () => ({
+    this.seriesCounters = new SeriesCounters(this.limits, () => ({
       pointsWritten: this.out.lines,
       flowsAhead: this.reader.flowsAhead,
       flowsImplausible: this.reader.flowsImplausible,
@@ -104,6 +103,12 @@ export class FlowSeries implements RecordOutput {
       ),
       pushedOut: this.conversations.pushedOut + this.hosts.contacts.pushedOut + this.containers.active.pushedOut,
     }));
+  }
+
+  /** What was taken, and what was not, for `/metrics`. */
+  get counters(): SeriesCounters {
+    this.count();
+    return this.seriesCounters;
   }
 
   /** Takes a flow, or an agent's event. */
@@ -152,7 +157,7 @@ export class FlowSeries implements RecordOutput {
   advance(nowMs: number): void {
     if (!(nowMs >= 0 && nowMs < 1e14)) return;
     if (this.nowMs >= 0 && nowMs < this.nowMs - SET_BACK_MS) {
-      this.counters.clockSetBack++;
+      this.seriesCounters.clockSetBack++;
       this.finish();
     }
     if (this.nowMs < 0) this.startAt(nowMs);
@@ -169,7 +174,7 @@ export class FlowSeries implements RecordOutput {
       if (window.base < open) {
         // What is still being closed lies in slots that the new steps may take.
         this.closer.drain();
-        this.counters.stepsSkipped += open - window.base;
+        this.seriesCounters.stepsSkipped += open - window.base;
         window.base = open;
       }
     }
@@ -230,7 +235,7 @@ export class FlowSeries implements RecordOutput {
   }
 
   private add(facts: FlowFacts, hasContainer: boolean, hasCountry: boolean): void {
-    const { counters, windows, finest } = this;
+    const { seriesCounters: counters, windows, finest } = this;
     counters.flows++;
     for (let i = 0; i < windows.length; i++) windows[i]!.place(facts.times);
     if (finest.isWhollyLate) counters.flowsLate++;

@@ -4,6 +4,7 @@ import { DESTINATION, type FlowFacts, isFromServer, SOURCE } from './flow-facts.
 import { protocolName, protocolSlot } from './protocol-names.ts';
 import type { InterfaceCounters } from './series-options.ts';
 import type { SeriesTable } from './series-table.ts';
+import { StepSums } from './step-sums.ts';
 import { OCTETS, PACKETS, REVERSE_OCTETS, REVERSE_PACKETS, type StepWindow } from './step-window.ts';
 import { line, makeTable, type TableContext } from './table-maker.ts';
 import { type TagLine, tagName } from './tag-line.ts';
@@ -40,8 +41,8 @@ const TCP = 6;
 /** Series of the whole: `iface:…`. */
 export class InterfaceSeries {
   private readonly traffic: SeriesTable;
-  /** The first columns of it by step: most flows have several of these steps, which lie side by side here. */
-  private readonly ring: Float64Array;
+  /** The first columns of it. */
+  private readonly sums: StepSums;
   private readonly details: SeriesTable;
   private readonly applications: SeriesTable;
   private readonly protocols: SeriesTable;
@@ -103,7 +104,7 @@ export class InterfaceSeries {
       isLasting: true,
       lines: [line('iface:l4protos', 'counter', [[0]])],
     });
-    this.ring = new Float64Array((ALL_PACKETS + 1) * this.traffic.window.slots);
+    this.sums = new StepSums(this.traffic.window, ALL_PACKETS + 1);
     tags.start().addTo(this.traffic, 0, 0);
     tags.start().addTo(this.details, 0, 0);
     const { slots } = this.details.window;
@@ -122,18 +123,15 @@ export class InterfaceSeries {
 
   /** Takes a flow. `place` is its conversation, whose steps are kept as `group`; -1 for none. */
   add(facts: FlowFacts, conversations: Conversations, place: number, group: number): void {
-    const { traffic, details } = this;
+    const { sums, details } = this;
     const { amounts, direction, networks, ipVersion } = facts;
     const sourceIsLocal = networks[SOURCE]! >= 0;
     const destinationIsLocal = networks[DESTINATION]! >= 0;
     const isSent = direction >= 0 ? direction === 1 : sourceIsLocal;
     const version = ipVersion === 4 ? FOUR_SENT : ipVersion === 6 ? SIX_SENT : OTHER_SENT;
-    const { window } = traffic;
-    const { slots } = window;
-    window.addTo(this.ring, (isSent ? version : version + 1) * slots, OCTETS, amounts);
-    window.addTo(this.ring, (isSent ? version + 1 : version) * slots, REVERSE_OCTETS, amounts);
-    window.addTo(this.ring, ALL_PACKETS * slots, PACKETS, amounts);
-    window.addTo(this.ring, ALL_PACKETS * slots, REVERSE_PACKETS, amounts);
+    sums.add(isSent ? version : version + 1, amounts[OCTETS]!);
+    sums.add(isSent ? version + 1 : version, amounts[REVERSE_OCTETS]!);
+    sums.add(ALL_PACKETS, amounts[PACKETS]! + amounts[REVERSE_PACKETS]!);
     if (sourceIsLocal !== destinationIsLocal) {
       details.addShares(0, sourceIsLocal ? LOCAL_TO_REMOTE : REMOTE_TO_LOCAL, amounts, OCTETS);
       details.addShares(0, sourceIsLocal ? REMOTE_TO_LOCAL : LOCAL_TO_REMOTE, amounts, REVERSE_OCTETS);
@@ -155,12 +153,10 @@ export class InterfaceSeries {
 
   /** Makes a step ready to be closed. */
   prepare(window: StepWindow, step: number): void {
-    const { traffic, details, ring } = this;
+    const { traffic, details, sums } = this;
     if (window === traffic.window) {
       for (let column = FOUR_SENT; column <= ALL_PACKETS; column++) {
-        const at = column * window.slots + (step % window.slots);
-        traffic.put(0, column, step, ring[at]!);
-        ring[at] = 0;
+        traffic.put(0, column, step, sums.take(column, step));
       }
     }
     if (window !== details.window) return;

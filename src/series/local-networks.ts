@@ -20,6 +20,8 @@ export const MAX_LOCAL_NETWORKS = 256;
 export class LocalNetworks {
   /** The networks as text, longest prefix first. */
   readonly names: readonly string[];
+  /** First octets that IPv4 addresses of any network have: most others are told from these. */
+  private readonly firstOctets = new Uint8Array(256);
   private readonly networks4: Int32Array;
   private readonly masks4: Int32Array;
   private readonly indices4: Int32Array;
@@ -40,6 +42,10 @@ export class LocalNetworks {
     this.networks4 = Int32Array.from(four.flatMap(({ address, length }) => maskedWords(address, length)));
     this.masks4 = Int32Array.from(four.flatMap(({ length }) => maskedWords(ONES.subarray(0, 4), length)));
     this.indices4 = Int32Array.from(four.map(({ index }) => index));
+    for (const { address, length } of four) {
+      const first = maskedWords(address, length)[0]! >>> 24;
+      this.firstOctets.fill(1, first, first + 2 ** Math.max(8 - length, 0));
+    }
     this.networks6 = Int32Array.from(six.flatMap(({ address, length }) => maskedWords(address, length)));
     this.masks6 = Int32Array.from(six.flatMap(({ length }) => maskedWords(ONES, length)));
     this.indices6 = Int32Array.from(six.map(({ index }) => index));
@@ -47,6 +53,7 @@ export class LocalNetworks {
 
   /** Index in {@link LocalNetworks.names} of the network an IPv4 address is in, or -1. */
   find4(address: number): number {
+    if (this.firstOctets[address >>> 24] === 0) return -1;
     const { networks4, masks4 } = this;
     for (let i = 0; i < networks4.length; i++) {
       if ((address & masks4[i]!) === networks4[i]) return this.indices4[i]!;

@@ -32,6 +32,9 @@ export class StepWindow {
   /** Slots of these two. */
   firstSlot = 0;
   lastSlot = 0;
+  /** Start and end of the present flow, Unix milliseconds. */
+  startMs = 0;
+  endMs = 0;
   /** Whether the flow, or a part of it, belongs to a step that is closed. */
   isLate = false;
   /** The same for its end: all of it is late. */
@@ -39,7 +42,6 @@ export class StepWindow {
   private readonly shares: readonly Float64Array[];
   /** Which of these are of the present flow: a bit each. */
   private shared = 0;
-  private readonly times = new Float64Array(2);
   private readonly openSteps: number;
 
   /** `delayMs` is how long a step stays open after its end. */
@@ -76,8 +78,8 @@ export class StepWindow {
     this.lastSlot = last === first ? this.firstSlot : last % this.slots;
     if (last > this.used) this.used = last;
     this.shared = 0;
-    this.times[0] = startMs;
-    this.times[1] = endMs;
+    this.startMs = startMs;
+    this.endMs = endMs;
   }
 
   /** The open step that a time, Unix milliseconds, is in, or the nearest one. */
@@ -96,12 +98,12 @@ export class StepWindow {
     const shares = this.shares[kind]!;
     if ((this.shared & (1 << kind)) !== 0) return shares;
     this.shared |= 1 << kind;
-    const { stepMs, first, last, times } = this;
+    const { stepMs, first, last, startMs, endMs } = this;
     const amount = amounts[kind]!;
-    const rate = amount / (times[1]! - times[0]!);
+    const rate = amount / (endMs - startMs);
     // Differences of a rounded-down running sum.
     let before = 0;
-    let elapsedMs = (first + 1) * stepMs - times[0]!;
+    let elapsedMs = (first + 1) * stepMs - startMs;
     for (let i = 0; i < last - first; i++) {
       const upTo = Math.floor(rate * elapsedMs);
       shares[i] = upTo - before;
@@ -110,28 +112,5 @@ export class StepWindow {
     }
     shares[last - first] = amount - before;
     return shares;
-  }
-
-  /** Adds the present flow's amount of a kind to a ring of {@link StepWindow.slots} values that starts at `at`. */
-  addTo(ring: Float64Array, at: number, kind: number, amounts: Float64Array): void {
-    const amount = amounts[kind]!;
-    if (amount === 0) return;
-    const { firstSlot, stepMs, first, last, times, slots } = this;
-    let pos = at + firstSlot;
-    if (first === last) {
-      ring[pos] = ring[pos]! + amount;
-      return;
-    }
-    const rate = amount / (times[1]! - times[0]!);
-    let before = 0;
-    let elapsedMs = (first + 1) * stepMs - times[0]!;
-    for (let left = last - first; left > 0; left--) {
-      const upTo = Math.floor(rate * elapsedMs);
-      ring[pos] = ring[pos]! + upTo - before;
-      before = upTo;
-      elapsedMs += stepMs;
-      if (++pos === at + slots) pos = at;
-    }
-    ring[pos] = ring[pos]! + amount - before;
   }
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { SCHEMA_BY_NAME, SCHEMAS, schemaMarkdown } from '../../src/series/schema.ts';
 import { DEFAULT_SERIES_OPTIONS, parseFamilyLimits, parseSeriesSteps } from '../../src/series/series-options.ts';
+import { StepSums } from '../../src/series/step-sums.ts';
 import { OCTETS, StepWindow } from '../../src/series/step-window.ts';
 import type { MadeFlow } from '../support/flow-builder.ts';
 import { Random } from '../support/random.ts';
@@ -121,23 +122,52 @@ describe('times', () => {
       const times = Float64Array.of(startMs, startMs + random.below(200_000));
       const amount = random.below(2) === 0 ? random.below(100) : random.u32() * 4096 + random.below(4096);
       window.place(times);
-      const ring = new Float64Array(window.slots);
-      window.addTo(ring, 0, OCTETS, Float64Array.of(amount, 0, 0, 0));
-      expect(
-        ring.every((value) => value >= 0 && Number.isInteger(value)),
-        `seed ${seed}`,
-      ).toBe(true);
-      expect(
-        ring.reduce((sum, value) => sum + value, 0),
-        `seed ${seed}`,
-      ).toBe(amount);
-      if (window.last === window.first) continue;
-      const shares = window.sharesOf(OCTETS, Float64Array.of(amount, 0, 0, 0));
-      const steps = window.last - window.first + 1;
-      expect([...shares.subarray(0, steps)], `seed ${seed}`).toEqual(
-        Array.from({ length: steps }, (_, i) => ring[(window.first + i) % window.slots]),
-      );
+      const amounts = Float64Array.of(amount, 0, 0, 0);
+      const sums = new StepSums(window, 2);
+      sums.add(1, amount);
+      const shares = window.first === window.last ? amounts.subarray(0, 1) : window.sharesOf(OCTETS, amounts);
+      let before = 0;
+      let shared = 0;
+      for (let i = 0; i < window.slots; i++) {
+        const step = window.base + i;
+        const sum = sums.take(1, step);
+        expect(sum >= 0 && Number.isInteger(sum), `seed ${seed}`).toBe(true);
+        expect(sums.take(0, step)).toBe(0);
+        before += sum;
+        if (step >= window.first && step <= window.last) shared += shares[step - window.first]!;
+        // as much as the flow's even rate has come to
+        const elapsedMs = Math.max((step + 1) * window.stepMs - times[0]!, 0);
+        const even =
+          step < window.first ? 0 : step >= window.last ? amount : (amount * elapsedMs) / (times[1]! - times[0]!);
+        for (const total of [before, shared])
+          expect(Math.abs(total - even), `seed ${seed} ${total} ${even}`).toBeLessThan(
+            amount > 2 ** 40 ? window.slots : 2,
+          );
+      }
+      expect([before, shared], `seed ${seed}`).toEqual([amount, amount]);
     }
+  });
+
+  it('adds up many flows to the last octet, whatever the order of their steps', () => {
+    const random = new Random(11);
+    const window = new StepWindow(1000, 90_000);
+    window.base = Math.floor(T0 / 1000);
+    const sums = new StepSums(window, 1);
+    let total = 0;
+    let taken = 0;
+    for (let second = 0; second < 400; second++) {
+      for (let i = second < 250 ? 50 : 0; i > 0; i--) {
+        const endMs = (window.base + random.below(90)) * 1000 + random.below(1000);
+        window.place(Float64Array.of(endMs - random.below(120_000), endMs));
+        const amount = random.below(50) === 0 ? 2 ** 45 + random.below(1000) : random.below(1_000_000);
+        sums.add(0, amount);
+        total += amount;
+      }
+      const sum = sums.take(0, window.base++);
+      expect(sum >= 0 && Number.isInteger(sum)).toBe(true);
+      taken += sum;
+    }
+    expect(taken).toBe(total);
   });
 });
 
