@@ -15,11 +15,9 @@ import { DEFAULT_DECODING_OPTIONS, Decoding } from '../../src/pipeline/decoding.
 import { FlowSeries } from '../../src/series/flow-series.ts';
 import { DEFAULT_SERIES_OPTIONS } from '../../src/series/series-options.ts';
 import { FlowJson } from '../../src/sink/formats/flow-json.ts';
-import { type Field9, v9DataSet, v9Packet, v9TemplateSet } from '../support/netflow9-message.ts';
-import { joined, number } from '../support/wire-octets.ts';
 import { printTable } from './figures.ts';
 import { describeMachine } from './machine.ts';
-import { Random } from './traffic.ts';
+import { EXPORT_SECONDS, makeSecond, moveASecondOn } from './series-traffic.ts';
 
 const { values } = parseArgs({
   options: {
@@ -32,93 +30,12 @@ const { values } = parseArgs({
 /** A second of traffic each. */
 const ROUNDS = Number(values.rounds);
 const FLOWS_PER_SECOND = Number(values.flows);
-const RECORDS = 17;
-const EXPORT_SECONDS = 1_767_225_600;
-const UPTIME_MS = 3_600_000;
-const TEMPLATE_ID = 260;
-const DATA_START = 20;
-/** 22 fields as a router exports IPv4. */
-const FIELDS: readonly Field9[] = [
-  [8, 4],
-  [12, 4],
-  [15, 4],
-  [10, 4],
-  [14, 4],
-  [2, 8],
-  [1, 8],
-  [22, 4],
-  [21, 4],
-  [7, 2],
-  [11, 2],
-  [6, 1],
-  [4, 1],
-  [5, 1],
-  [16, 4],
-  [17, 4],
-  [9, 1],
-  [13, 1],
-  [58, 2],
-  [59, 2],
-  [56, 6],
-  [57, 6],
-];
-
 console.log(describeMachine());
 if (values.only !== 'step') benchFlows();
 if (values.only !== 'flows') benchStep();
 
-/** Datagrams of one second: 5,000 local hosts, 20,000 others, flows of up to a minute. */
-function makeDatagrams(): Uint8Array[] {
-  const random = new Random(7);
-  const datagrams = [joined(v9Packet([v9TemplateSet(TEMPLATE_ID, FIELDS)], { exportTime: EXPORT_SECONDS }))];
-  for (let made = 0; made < FLOWS_PER_SECOND; made += RECORDS) {
-    const records = Array.from({ length: RECORDS }, () => makeRecord(random));
-    datagrams.push(
-      v9Packet([v9DataSet(TEMPLATE_ID, ...records)], { exportTime: EXPORT_SECONDS, sysUpTimeMs: UPTIME_MS }),
-    );
-  }
-  return datagrams;
-}
-
-function makeRecord(random: Random): Uint8Array {
-  const isOut = random.below(2) === 0;
-  const local = 0x0a00_0000 + random.below(5000);
-  const remote = 0xc600_0000 + random.below(20_000);
-  const packets = 1 + random.below(1 << (1 + random.below(12)));
-  const endedBefore = random.below(15_000);
-  const startedBefore = endedBefore + (random.below(2) === 0 ? random.below(1000) : random.below(60_000));
-  const service = [443, 80, 53, 22][random.below(4)]!;
-  const client = 1024 + random.below(60_000);
-  const ports = isOut ? [client, service] : [service, client];
-  const values: readonly number[] = [
-    isOut ? local : remote,
-    isOut ? remote : local,
-    0xc0a8_0001,
-    1 + random.below(48),
-    1 + random.below(48),
-    packets,
-    packets * (40 + random.below(1400)),
-    UPTIME_MS - startedBefore,
-    UPTIME_MS - endedBefore,
-    ports[0]!,
-    ports[1]!,
-    0x1b,
-    service === 53 ? 17 : 6,
-    random.below(8) === 0 ? 0xb8 : 0,
-    64_512 + random.below(20),
-    1 + random.below(500),
-    24,
-    16,
-    1 + (local % 10),
-    0,
-    random.next(),
-    random.next(),
-  ];
-  return joined(...values.map((value, i) => number(value, FIELDS[i]![1])));
-}
-
 function benchFlows(): void {
-  const datagrams = makeDatagrams();
+  const datagrams = makeSecond(FLOWS_PER_SECOND);
   let octets = 0;
   const json = () =>
     new FlowJson(
@@ -145,13 +62,7 @@ function benchFlows(): void {
   ];
   const decodings = ways.map(({ output }) => new Decoding(DEFAULT_DECODING_OPTIONS, output));
   for (let round = 0; round < ROUNDS; round++) {
-    for (const datagram of datagrams) {
-      const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.length);
-      view.setUint32(4, UPTIME_MS + 1000 * round);
-      view.setUint32(8, EXPORT_SECONDS + round);
-      // Flow times are relative to the uptime: move them along.
-      if (round > 0 && datagram !== datagrams[0]) moveTimes(view);
-    }
+    if (round > 0) moveASecondOn(datagrams);
     const nowMs = (EXPORT_SECONDS + round) * 1000;
     ways.forEach(({ series, figures }, i) => {
       const before = process.cpuUsage();
@@ -181,16 +92,6 @@ function benchFlows(): void {
     `\n${once.counters.seriesLive} series live, ${once.counters.pointsWritten} points, ${once.counters.flowsReportedTwice} reported twice, ${JSON.stringify(once.counters.overLimit)}`,
   );
   if (Number.isNaN(octets)) console.log('none');
-}
-
-function moveTimes(view: DataView): void {
-  const recordLength = FIELDS.reduce((sum, [, length]) => sum + length, 0);
-  const timesAt = FIELDS.slice(0, 7).reduce((sum, [, length]) => sum + length, 0);
-  for (let i = 0; i < RECORDS; i++) {
-    const at = DATA_START + 4 + i * recordLength + timesAt;
-    view.setUint32(at, view.getUint32(at) + 1000);
-    view.setUint32(at + 4, view.getUint32(at + 4) + 1000);
-  }
 }
 
 /** 100,000 series: hosts with all that they have. */
