@@ -48,9 +48,12 @@ export class Conversations {
     this.words = new Int32Array(WORDS * size);
   }
 
-  /** Reads the place where a key may be, and gives something of it. */
-  fetch(secondKey: number): number {
-    return this.words[(secondKey * WORDS) & this.mask]!;
+  /** Reads where the first `count` of some keys may be, and gives something of it. */
+  fetch(secondKeys: Int32Array, count: number): number {
+    const { words, mask } = this;
+    let fetched = 0;
+    for (let i = 0; i < count; i++) fetched ^= words[(secondKeys[i]! * WORDS) & mask]!;
+    return fetched;
   }
 
   /** The place of a conversation that a record from `times[0]` to `times[1]` belongs to; `clientEnd` is taken where it is new. */

@@ -70,6 +70,8 @@ export class FlowFacts {
   /** The same with the VLAN: keys of the ends as hosts. */
   readonly hostFirst = new Int32Array(2);
   readonly hostSecond = new Int32Array(2);
+  /** Rows of the ends as hosts, as far as {@link HostSeries.fetch} has found them; -1 for none. */
+  readonly hostRows = new Int32Array(2);
   /** Index of the local network of each end, or -1. */
   readonly networks = new Int32Array(2);
   /** Key of the conversation. */

@@ -6,7 +6,7 @@ import { Conversations } from './conversations.ts';
 import { DeviceSeries, type ExporterLosses } from './device-series.ts';
 import { FactsReader } from './facts-reader.ts';
 import { DESTINATION, FlowFacts, isFromServer, SOURCE } from './flow-facts.ts';
-import { HostSeries } from './host-series.ts';
+import { HostSeries, MOST_FETCHED } from './host-series.ts';
 import { InterfaceSeries } from './interface-series.ts';
 import { LineBuffer } from './line-buffer.ts';
 import { LocalNetworks } from './local-networks.ts';
@@ -29,7 +29,7 @@ const SET_BACK_MS = 600_000;
  * Flows that are counted together: what each needs of the large tables lies anywhere in them, and the processor waits for many
  * places at once where it would wait for one after the other.
  */
-const BATCH = 32;
+const BATCH = MOST_FETCHED;
 /** Whose steps {@link Conversations} keeps. */
 const DETAIL_GROUP = 0;
 const HOST_GROUP = 1;
@@ -47,6 +47,8 @@ export class FlowSeries implements RecordOutput {
   /** Flows read and not yet counted: the first {@link FlowSeries.waiting} of these. */
   private readonly batch: readonly FlowFacts[];
   private waiting = 0;
+  /** Second halves of their conversations' keys. */
+  private readonly conversationKeys = new Int32Array(BATCH);
   /** What was fetched, so that nothing takes the fetching for useless. */
   private fetched = 0;
   private readonly conversations: Conversations;
@@ -128,10 +130,11 @@ export class FlowSeries implements RecordOutput {
     if (hasContainer || hasCountry) {
       // What they are called is not kept: the flow is counted at once.
       this.count();
-      this.fetch(facts);
+      facts.hostRows.fill(-1);
       this.add(facts, hasContainer, hasCountry);
       return;
     }
+    this.conversationKeys[this.waiting] = facts.conversationSecond;
     if (++this.waiting === BATCH) this.count();
   }
 
@@ -220,18 +223,11 @@ export class FlowSeries implements RecordOutput {
   /** Counts the flows that wait. */
   private count(): void {
     const { batch, waiting } = this;
+    if (waiting === 0) return;
     this.waiting = 0;
-    for (let i = 0; i < waiting; i++) this.fetch(batch[i]!);
+    this.fetched ^= this.conversations.fetch(this.conversationKeys, waiting);
+    this.fetched ^= this.hosts.fetch(batch, waiting, this.nowMs);
     for (let i = 0; i < waiting; i++) this.add(batch[i]!, false, false);
-  }
-
-  /** Reads where the flow's conversation and hosts lie, so that they are at hand when it is counted. */
-  private fetch({ hasAddresses, conversationSecond, networks, hostFirst }: FlowFacts): void {
-    if (!hasAddresses) return;
-    let fetched = this.conversations.fetch(conversationSecond);
-    if (networks[SOURCE]! >= 0) fetched ^= this.hosts.fetch(hostFirst[SOURCE]!);
-    if (networks[DESTINATION]! >= 0) fetched ^= this.hosts.fetch(hostFirst[DESTINATION]!);
-    this.fetched ^= fetched;
   }
 
   private add(facts: FlowFacts, hasContainer: boolean, hasCountry: boolean): void {

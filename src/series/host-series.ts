@@ -2,6 +2,7 @@ import { ActiveSet } from './active-set.ts';
 import type { Conversations } from './conversations.ts';
 import { dscpClassName, dscpClassOf } from './dscp-class.ts';
 import { addressPosition, addressSlot, DESTINATION, type FlowFacts, SOURCE } from './flow-facts.ts';
+import { HostDetails } from './host-details.ts';
 import { protocolName, protocolSlot } from './protocol-names.ts';
 import type { SeededHash } from './seeded-hash.ts';
 import type { SeriesTable } from './series-table.ts';
@@ -52,6 +53,14 @@ const UDP = 17;
 const ICMP = 1;
 const ICMPV6 = 58;
 
+/** Tables of details, and where each has its own: classes, which are 10, then protocols, of which the first are the usual ones. */
+const CLASSES = 0;
+const PROTOCOLS = 1;
+const FIRST_PROTOCOL = 10;
+
+/** Flows whose hosts {@link HostSeries.fetch} can find at once. */
+export const MOST_FETCHED = 64;
+
 /** Peers of hosts in a step that are told apart at a time. */
 const CONTACTS = 131_072;
 
@@ -63,6 +72,9 @@ export class HostSeries {
   private readonly protocols: SeriesTable;
   private readonly classes: SeriesTable;
   private readonly hosts: SeriesTable;
+  private readonly details = new HostDetails(2);
+  private readonly fetchKeys = new Int32Array(2 * MOST_FETCHED);
+  private readonly fetchRows = new Int32Array(2 * MOST_FETCHED);
   private readonly hash: SeededHash;
   private readonly tags: TagLine;
 
@@ -75,10 +87,19 @@ export class HostSeries {
       columns: 3,
       lines: [line('host:ndpi', 'counter', both), line('host:ndpi_flows', 'counter', [[APPLICATION_FLOWS]])],
     });
-    this.protocols = makeTable(context, 'host', { columns: 2, lines: [line('host:l4protos', 'counter', both)] });
-    this.classes = makeTable(context, 'host', { columns: 2, lines: [line('host:dscp', 'counter', both)] });
+    this.protocols = makeTable(context, 'host', {
+      columns: 2,
+      lines: [line('host:l4protos', 'counter', both)],
+      onForget: (row) => this.details.forgetDetail(PROTOCOLS, row),
+    });
+    this.classes = makeTable(context, 'host', {
+      columns: 2,
+      lines: [line('host:dscp', 'counter', both)],
+      onForget: (row) => this.details.forgetDetail(CLASSES, row),
+    });
     this.hosts = makeTable(context, 'host', {
       columns: COLUMNS,
+      onForget: (row) => this.details.forgetHost(row),
       lines: [
         line('host:traffic', 'counter', both),
         line('host:active_flows', 'gauge', [[ACTIVE_AS_CLIENT], [ACTIVE_AS_SERVER]]),
@@ -95,9 +116,28 @@ export class HostSeries {
     });
   }
 
-  /** Reads the place where a host may be, and gives something of it. */
-  fetch(first: number): number {
-    return this.hosts.fetch(first);
+  /** Finds the hosts of the first `count` of some flows and reads their values, and gives something of them. */
+  fetch(batch: readonly FlowFacts[], count: number, nowMs: number): number {
+    const { hosts, fetchKeys, fetchRows } = this;
+    let ends = 0;
+    for (let i = 0; i < count; i++) {
+      const { networks, hostFirst } = batch[i]!;
+      if (networks[SOURCE]! >= 0) fetchKeys[ends++] = hostFirst[SOURCE]!;
+      if (networks[DESTINATION]! >= 0) fetchKeys[ends++] = hostFirst[DESTINATION]!;
+    }
+    let fetched = hosts.fetch(fetchKeys, ends);
+    let rows = 0;
+    for (let i = 0; i < count; i++) {
+      for (let end = SOURCE; end <= DESTINATION; end++) {
+        const { networks, hostFirst, hostSecond, hostRows } = batch[i]!;
+        if (networks[end]! < 0) continue;
+        const row = hosts.find(hostFirst[end]!, hostSecond[end]!);
+        hostRows[end] = row;
+        if (row >= 0) fetchRows[rows++] = row;
+      }
+    }
+    fetched += hosts.fetchRows(fetchRows, rows, nowMs);
+    return fetched + this.details.fetch(fetchRows, rows);
   }
 
   /** Takes a flow with addresses, which belongs to the conversation at `place`, whose steps are kept as `group`. */
@@ -115,8 +155,10 @@ export class HostSeries {
 
   private addEnd(facts: FlowFacts, end: number, isClient: boolean, conversations: Conversations): void {
     const { hosts } = this;
-    const { amounts, hostFirst, hostSecond, protocol } = facts;
-    let row = hosts.find(hostFirst[end]!, hostSecond[end]!);
+    const { amounts, hostFirst, hostSecond, hostRows, protocol } = facts;
+    let row = hostRows[end]!;
+    // A flow counted just before may have been its first.
+    if (row < 0) row = hosts.find(hostFirst[end]!, hostSecond[end]!);
     if (row < 0) row = this.addHost(facts, end);
     // What the source sends is the flow's octets, what it receives those of the other direction.
     const sentOctets = end === SOURCE ? OCTETS : REVERSE_OCTETS;
@@ -206,15 +248,39 @@ export class HostSeries {
       if (isNew) applications.addAtFirst(row, APPLICATION_FLOWS, 1);
     }
     if (protocol >= 0) {
-      const row = this.detailOf(this.protocols, facts, host, end, PROTOCOL_KIND, protocolSlot(protocol));
+      const name = protocolSlot(protocol);
+      let row = this.details.find(host, FIRST_PROTOCOL + name);
+      if (row < 0) row = this.protocolOf(facts, host, end, name);
       this.protocols.addShares(row, SENT, amounts, sent);
       this.protocols.addShares(row, RECEIVED, amounts, received);
     }
     if (tos >= 0) {
-      const row = this.detailOf(this.classes, facts, host, end, DSCP_KIND, dscpClassOf(tos));
+      const name = dscpClassOf(tos);
+      let row = this.details.find(host, name);
+      if (row < 0) row = this.classOf(facts, host, end, name);
       this.classes.addShares(row, SENT, amounts, sent);
       this.classes.addShares(row, RECEIVED, amounts, received);
     }
+  }
+
+  private protocolOf(facts: FlowFacts, host: number, end: number, name: number): number {
+    const row = this.detailOf(
+      this.protocols,
+      facts,
+      host,
+      end,
+      (PROTOCOL_KIND << 8) | name,
+      L4PROTO,
+      protocolName(name),
+    );
+    if (row !== this.protocols.otherRow) this.details.set(host, FIRST_PROTOCOL + name, PROTOCOLS, row);
+    return row;
+  }
+
+  private classOf(facts: FlowFacts, host: number, end: number, name: number): number {
+    const row = this.detailOf(this.classes, facts, host, end, (DSCP_KIND << 8) | name, DSCP_CLASS, dscpClassName(name));
+    if (row !== this.classes.otherRow) this.details.set(host, name, CLASSES, row);
+    return row;
   }
 
   private detailOf(
@@ -223,24 +289,17 @@ export class HostSeries {
     host: number,
     end: number,
     kind: number,
-    value: number,
+    tag: Uint8Array,
+    value: Uint8Array,
   ): number {
     const { hash, tags } = this;
     hash.resume(facts.hostFirst[end]!, facts.hostSecond[end]!);
-    hash.word((kind << 8) | value);
+    hash.word(kind);
     hash.end();
-    let row = table.find(hash.first, hash.second);
-    if (row < 0) {
-      const name = kind === PROTOCOL_KIND ? L4PROTO : DSCP_CLASS;
-      if (host === this.hosts.otherRow || !table.hasRoom()) row = tags.otherOf(table, [HOST, name]);
-      else {
-        tags
-          .startWith(this.hosts, host)
-          .plain(name, kind === PROTOCOL_KIND ? protocolName(value) : dscpClassName(value));
-        row = tags.addTo(table, hash.first, hash.second);
-      }
-    }
-    return row;
+    const row = table.find(hash.first, hash.second);
+    if (row >= 0) return row;
+    if (host === this.hosts.otherRow || !table.hasRoom()) return tags.otherOf(table, [HOST, tag]);
+    return tags.startWith(this.hosts, host).plain(tag, value).addTo(table, hash.first, hash.second);
   }
 
   private addApplication({ application }: FlowFacts, host: number): number {

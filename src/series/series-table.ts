@@ -36,6 +36,8 @@ export interface TableOptions {
   readonly lines: readonly LineSource[];
   /** Steps after which a row that nothing happens to is forgotten; `Infinity` for never. */
   readonly idleSteps: number;
+  /** Told of each row that is forgotten. */
+  readonly onForget?: (row: number) => void;
 }
 
 interface Line {
@@ -112,10 +114,22 @@ export class SeriesTable {
     }
   }
 
-  /** Reads the place where a key may be, and gives something of it. */
-  fetch(first: number): number {
+  /** Reads where the first `count` of some keys may be, and gives something of it. */
+  fetch(firsts: Int32Array, count: number): number {
     const { index } = this;
-    return index[(first * PLACE) & (index.length - 1)]!;
+    const mask = index.length - 1;
+    let fetched = 0;
+    for (let i = 0; i < count; i++) fetched ^= index[(firsts[i]! * PLACE) & mask]!;
+    return fetched;
+  }
+
+  /** Reads the values of the first `count` of some rows in the step of a time, Unix milliseconds, and gives something of them. */
+  fetchRows(rows: Int32Array, count: number, timeMs: number): number {
+    const { window, columns } = this;
+    const slot = this.slots[Math.floor(timeMs / window.stepMs) % window.slots]!;
+    let fetched = 0;
+    for (let i = 0; i < count; i++) fetched += slot[rows[i]! * columns]!;
+    return fetched;
   }
 
   /** Whether there is room for a row more; counts it as over the limit where not. */
@@ -367,6 +381,7 @@ export class SeriesTable {
     this.totals.fill(0, from, from + columns);
     for (const slot of this.slots) slot.fill(0, from, from + columns);
     this.tags.delete(row);
+    this.options.onForget?.(row);
     this.limits.release(this.options.family, this.lines.length);
     this.limits.live -= bitCount(this.started[row]!);
     this.freeNext[row] = this.firstFree;

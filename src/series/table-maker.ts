@@ -23,6 +23,8 @@ export interface TableShape {
   readonly lines: readonly LineSource[];
   /** Whether rows stay for ever. */
   readonly isLasting?: boolean;
+  /** Told of each row that is forgotten. */
+  readonly onForget?: (row: number) => void;
 }
 
 /** Makes a table of a family's measurements and registers it. */
@@ -36,6 +38,7 @@ export function makeTable(context: TableContext, family: Family, shape: TableSha
       lines: shape.lines,
       idleSteps: shape.isLasting === true ? Number.POSITIVE_INFINITY : idleSteps,
       ...(shape.absoluteFrom !== undefined && { absoluteFrom: shape.absoluteFrom }),
+      ...(shape.onForget !== undefined && { onForget: shape.onForget }),
     },
     window,
     context.limits,
