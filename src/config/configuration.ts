@@ -409,7 +409,7 @@ export const OPTIONS = {
     placeholder: 'DIR',
     default: '',
     description: 'Keep learned Templates and options here across restarts, and points that InfluxDB has not confirmed',
-    commands: ['collect', 'listen', 'probe', 'agent'],
+    commands: SINKS,
     isReloadable: false,
   },
   status: {

@@ -57,7 +57,9 @@ export function senderSummaryWords({ feed, exported, points }: SenderSummary): s
   }
   if (points !== undefined) {
     words.push(`${points.written} points`);
-    if (points.unconfirmed > 0) words.push(`${points.unconfirmed} points not confirmed`);
+    if (points.unconfirmed > 0) {
+      words.push(`${points.unconfirmed} points not confirmed${points.isKept ? ', kept for the next run' : ''}`);
+    }
     if (points.lost > 0) words.push(`${points.lost} points refused or given up`);
   }
   return words;

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PointOutput } from '../flow/point-output.ts';
 import { DeadLetter } from './dead-letter.ts';
+import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { Delivery, type DeliveryEvent } from './influxdb-delivery.ts';
 import type { InfluxdbTarget } from './influxdb-server.ts';
 import { InfluxdbTransport } from './influxdb-transport.ts';
@@ -97,11 +98,18 @@ export async function openInfluxdb(
       }),
     );
   }
-  return new InfluxdbSink(
-    options,
-    servers.map(({ server }, i) => ({ server, transport: transports[i]! })),
-    onEvent,
-  );
+  const lock = options.directory === undefined ? undefined : lockDirectory(options.directory);
+  try {
+    return new InfluxdbSink(
+      options,
+      servers.map(({ server }, i) => ({ server, transport: transports[i]! })),
+      onEvent,
+      lock,
+    );
+  } catch (error) {
+    lock?.release();
+    throw error;
+  }
 }
 
 /** Takes points for all servers. */
@@ -116,6 +124,7 @@ export class InfluxdbSink implements PointOutput {
   readonly #onEvent: (event: InfluxdbEvent) => void;
   readonly #spool: Spool;
   readonly #deadLetter: DeadLetter;
+  readonly #lock: DirectoryLock | undefined;
   readonly #timer: NodeJS.Timeout;
   #savedText = '';
   #waiters: (() => void)[] = [];
@@ -130,8 +139,10 @@ export class InfluxdbSink implements PointOutput {
     options: InfluxdbOptions,
     servers: readonly { readonly server: string; readonly transport: InfluxdbTransport }[],
     onEvent: (event: InfluxdbEvent) => void,
+    lock?: DirectoryLock,
   ) {
     this.#options = options;
+    this.#lock = lock;
     this.#onEvent = onEvent;
     const { directory } = options;
     const saved = directory === undefined ? undefined : readPositions(directory);
@@ -262,6 +273,7 @@ export class InfluxdbSink implements PointOutput {
     const isKept = this.#spool.isOnDisk && this.#options.directory !== undefined;
     this.#save();
     this.#spool.close((from, to) => this.#isNeeded(from, to));
+    this.#lock?.release();
     this.#wake();
     return { unconfirmed, isKept };
   }
