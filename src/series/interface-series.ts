@@ -127,7 +127,8 @@ export class InterfaceSeries {
     const { amounts, direction, networks, ipVersion } = facts;
     const sourceIsLocal = networks[SOURCE]! >= 0;
     const destinationIsLocal = networks[DESTINATION]! >= 0;
-    const isSent = direction >= 0 ? direction === 1 : sourceIsLocal;
+    // Between two local hosts, and between two others, ntopng has what the source sends as received.
+    const isSent = direction >= 0 ? direction === 1 : sourceIsLocal && !destinationIsLocal;
     const version = ipVersion === 4 ? FOUR_SENT : ipVersion === 6 ? SIX_SENT : OTHER_SENT;
     sums.add(isSent ? version : version + 1, amounts[OCTETS]!);
     sums.add(isSent ? version + 1 : version, amounts[REVERSE_OCTETS]!);

@@ -62,7 +62,7 @@ function words(text: string): string[] {
 // biome-ignore format: a table has one row a line
 export const SCHEMAS: readonly SeriesSchema[] = [
   row('iface:traffic', '', 'bytes', 'counter', 1, 'iface', 'octets of all flows'),
-  row('iface:traffic_rxtx', '', 'bytes_sent bytes_rcvd', 'counter', 1, 'iface', 'by flowDirection where flows have it; else sent is what local hosts send'),
+  row('iface:traffic_rxtx', '', 'bytes_sent bytes_rcvd', 'counter', 1, 'iface', 'by flowDirection where flows have it; else sent is what local hosts send to others'),
   row('iface:traffic_ip', '', 'bytes_ipv4 bytes_ipv6', 'counter', 1, 'iface', 'by IP version'),
   row('iface:throughput_bps', '', 'bps', 'gauge', 1, 'iface', 'octets a second in the step, as ntopng has it'),
   row('iface:throughput_pps', '', 'pps', 'gauge', 1, 'iface', 'packets a second in the step'),

@@ -82,10 +82,21 @@ describe('points of hand-made flows', () => {
       'subnet=10.0.0.0/8 60s bytes_ingress=300 bytes_egress=1000 bytes_inner=20',
     );
     expect(harness.rows('iface:remote2local').at(-1)).toBe('60s bytes=300');
-    expect(harness.rows('iface:traffic_rxtx').at(-1)).toBe('1s bytes_sent=1020 bytes_rcvd=300');
+    expect(harness.rows('iface:traffic_rxtx').at(-1)).toBe('1s bytes_sent=1000 bytes_rcvd=320');
     expect(harness.rows('iface:traffic_ip').at(-1)).toBe('1s bytes_ipv4=1320 bytes_ipv6=0');
     expect(harness.rows('iface:hosts')).toEqual(['60s num_hosts=3']);
     expect(harness.rows('iface:local_hosts')).toEqual(['60s num_hosts=2']);
+  });
+
+  // What ntopng 6.2 writes of flows of 1000 octets with an answer of 30000, one after the other.
+  it.each([
+    ['two local hosts', A, B, '1s bytes_sent=30000 bytes_rcvd=1000'],
+    ['a remote and a local one', FAR, A, '1s bytes_sent=30000 bytes_rcvd=1000'],
+    ['a local and a remote one', A, FAR, '1s bytes_sent=1000 bytes_rcvd=30000'],
+    ['two remote hosts', FAR, FAR + 1, '1s bytes_sent=30000 bytes_rcvd=1000'],
+  ])('says as ntopng what is sent between %s', (_, sourceIPv4, destinationIPv4, row) => {
+    const harness = new SeriesHarness().add(flow({ sourceIPv4, destinationIPv4, reverseOctets: 30_000 }));
+    expect(harness.rows('iface:traffic_rxtx').at(-1)).toBe(row);
   });
 
   it('tells clients from servers and counts contacts', () => {
