@@ -130,8 +130,8 @@ export interface Configuration {
   readonly influxdbFlows: boolean;
   /** Octets of points not yet confirmed that are kept, on disk with {@link Configuration.stateDir}. */
   readonly influxdbSpool: number;
-  /** Number of this interface in the tag `ifid`. */
-  readonly ifid: number;
+  /** Numbers in the tag `ifid`: one for all, or one for each place to listen or interface, in their order. */
+  readonly ifid: readonly number[];
   /** Seconds between points by family, as `host=60s`; ntopng's where a family is not named. */
   readonly seriesStep: readonly string[];
   /** Whether octets are spread over the steps a flow lived in, or all in its last. */
@@ -783,12 +783,13 @@ export const OPTIONS = {
     isReloadable: false,
   },
   ifid: {
-    type: 'integer',
-    minimum: 0,
-    maximum: 65_535,
-    placeholder: 'N',
-    default: 0,
-    description: 'Number in the tag ifid of all series',
+    type: 'array',
+    splitsAtCommas: true,
+    items: { type: 'integer', minimum: 0, maximum: 65_535 },
+    placeholder: 'N[,N]',
+    default: [0],
+    description:
+      'Number in the tag ifid of all series, or one for each --listen, ENDPOINT or --interface, in their order',
     commands: SINKS,
     isReloadable: false,
   },

@@ -9,7 +9,7 @@ import { decodingOptionsOf } from './decoding-options.ts';
 import { ExporterTotals } from './exporter-totals.ts';
 import { feedStatus } from './feed-status.ts';
 import { DEFAULT_LISTEN, parseListenUrl } from './listen-url.ts';
-import { type Listener, type ListenerStatus, openListener } from './listener.ts';
+import { type Listener, type ListenerHandler, type ListenerStatus, openListener } from './listener.ts';
 import type { Log } from './log.ts';
 import { Output, type OutputOptions } from './output.ts';
 import { senderOutcome, senderTargets } from './sender-status.ts';
@@ -192,10 +192,12 @@ export class Collector implements RunningCollect {
     const { listen, receiveBuffer } = this.#configuration;
     await this.#state?.restore(this.decoding);
     const context = { version: this.version, status: () => this.#feedStatus() };
-    await openLiveSenders(this.output, this.#configuration, context, this.#log);
-    for (const url of listen.length === 0 ? [DEFAULT_LISTEN] : listen) {
+    const urls = listen.length === 0 ? [DEFAULT_LISTEN] : listen;
+    await openLiveSenders(this.output, this.#configuration, context, this.#log, urls.length);
+    for (const [place, url] of urls.entries()) {
+      const handler = this.#handlerOf(place);
       this.#listeners.push(
-        await openListener(parseListenUrl(url), receiveBuffer, this, this.#options.turns !== undefined),
+        await openListener(parseListenUrl(url), receiveBuffer, handler, this.#options.turns !== undefined),
       );
     }
     await this.#openStatus();
@@ -321,6 +323,26 @@ export class Collector implements RunningCollect {
     this.#log.writeLimited(`listener ${listener}`, 'error', 'listener_error', `${listener}: ${error.message}`, {
       listener,
     });
+  }
+
+  /** What takes the messages of one listener. */
+  #handlerOf(place: number): ListenerHandler {
+    if (this.#configuration.ifid.length === 1) return this;
+    const collector = this;
+    return {
+      get decoding() {
+        return collector.decoding;
+      },
+      onDatagram: (octets, address, port) => {
+        this.output.points?.select(place);
+        this.onDatagram(octets, address, port);
+      },
+      onMessage: (octets, view, start, end, address, port, isReliable) => {
+        this.output.points?.select(place);
+        this.onMessage(octets, view, start, end, address, port, isReliable);
+      },
+      onError: (listener, error) => this.onError(listener, error),
+    };
   }
 
   /** Goes on with another decoder, which learns what the old one knew of Templates and options. */

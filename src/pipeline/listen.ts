@@ -136,8 +136,8 @@ class FeedListener implements RunningListen {
   async start(endpoints: readonly ZmqEndpoint[]): Promise<void> {
     const encryption = listenEncryption(this.#configuration);
     const context = { version: this.version, status: () => this.#feedStatus() };
-    await openLiveSenders(this.output, this.#configuration, context, this.#log);
-    for (const endpoint of endpoints) {
+    await openLiveSenders(this.output, this.#configuration, context, this.#log, endpoints.length);
+    for (const [place, endpoint] of endpoints.entries()) {
       const from: ListenEndpoint = {
         url: endpoint.url,
         address: endpoint.isBound ? NO_ADDRESS : await addressOf(endpoint.host || NO_ADDRESS),
@@ -148,7 +148,10 @@ class FeedListener implements RunningListen {
           endpoint,
           encryption,
           topics: SUBSCRIPTIONS,
-          onMessage: (frames) => this.#onMessage(frames, from),
+          onMessage: (frames) => {
+            this.output.points?.select(place);
+            this.#onMessage(frames, from);
+          },
           onEvent: (event) => this.#onInputEvent(event, from.url),
         }),
       );

@@ -1,13 +1,14 @@
 /** What points to InfluxDB come to, for the status page and the metrics. */
 
 import { type Metric, plainMetric } from '../metrics/prometheus.ts';
+import { seriesMetrics } from '../series/series-counters.ts';
 import { type InfluxdbHealth, influxdbHealth, influxdbMetrics } from '../sink/influxdb-metrics.ts';
 import type { Points } from './points.ts';
 
 /** Its metrics. */
 export function pointsMetrics({ series, sink, flows }: Points): Metric[] {
   return [
-    ...series.counters.metrics(),
+    ...seriesMetrics(series.map(({ counters }) => counters)),
     ...influxdbMetrics(sink),
     ...(flows === undefined
       ? []

@@ -7,10 +7,15 @@ import type { Configuration } from '../config/configuration.ts';
 import { ConfigurationError } from '../config/load-configuration.ts';
 import type { Flow, PlainRecord } from '../flow/flow.ts';
 import type { RecordOutput } from '../flow/record-output.ts';
-import { FlowSeries } from '../series/flow-series.ts';
+import { FlowSeries, limitsOf } from '../series/flow-series.ts';
 import { LocalNetworks } from '../series/local-networks.ts';
 import { SCHEMAS } from '../series/schema.ts';
-import { DEFAULT_SERIES_OPTIONS, parseFamilyLimits, parseSeriesSteps } from '../series/series-options.ts';
+import {
+  DEFAULT_SERIES_OPTIONS,
+  parseFamilyLimits,
+  parseSeriesSteps,
+  type SeriesOptions,
+} from '../series/series-options.ts';
 import { FlowPoint } from '../sink/formats/flow-point.ts';
 import { type InfluxdbEvent, type InfluxdbSink, openInfluxdb } from '../sink/influxdb.ts';
 import type { RollUp } from '../sink/influxdb-rollups.ts';
@@ -20,6 +25,8 @@ import type { ExporterTotals } from './exporter-totals.ts';
 export interface PointsOptions {
   /** `wait` for conversions: they go by the times of what they read, and end when all is confirmed. */
   readonly delivery: 'drop' | 'wait';
+  /** Places that flows come from: listeners or interfaces, in the order of their options. */
+  readonly places: number;
   readonly onEvent: (event: InfluxdbEvent) => void;
 }
 
@@ -48,17 +55,24 @@ const LINES_PER_TURN = 2000;
 
 /** Hands flows to series, and to points of their own where those are asked for. */
 export class Points implements RecordOutput {
-  readonly series: FlowSeries;
+  /** One for each value of `ifid`. */
+  readonly series: readonly FlowSeries[];
   readonly sink: InfluxdbSink;
   readonly flows: FlowPoint | undefined;
   /** Whether time is that of the records' export, for what has no times of its own. */
   goesByExportTimes = false;
   readonly #delivery: PointsOptions['delivery'];
+  /** Series of each place. */
+  readonly #byPlace: readonly FlowSeries[];
+  #current: FlowSeries;
+  /** Indices of the interfaces that are the places, where flows are told apart by theirs. */
+  #interfaces: readonly number[] | undefined;
 
   /** Opens the servers; rejects with one clear error where an option is of no use. A server that is down is none. */
   static async open(configuration: Configuration, options: PointsOptions): Promise<Points> {
     const { stateDir } = configuration;
     // Before anything is opened.
+    checkNumbers(configuration.ifid, options.places);
     const steps = checked(() => parseSeriesSteps(configuration.seriesStep.join(',')));
     const limits = checked(() => parseFamilyLimits(configuration.seriesFamilyMax.join(','), configuration.seriesMax));
     checked(() => new LocalNetworks(configuration.localNetworks));
@@ -92,27 +106,32 @@ export class Points implements RecordOutput {
     configuration: Configuration,
     { delivery }: PointsOptions,
     sink: InfluxdbSink,
-    parsed: Pick<ConstructorParameters<typeof FlowSeries>[0], 'stepSeconds' | 'maxByFamily'>,
+    parsed: Pick<SeriesOptions, 'stepSeconds' | 'maxByFamily'>,
   ) {
     const { localNetworks, seriesMax } = configuration;
     this.sink = sink;
     this.#delivery = delivery;
-    this.series = new FlowSeries(
-      {
-        ...DEFAULT_SERIES_OPTIONS,
-        ...parsed,
-        ifid: String(configuration.ifid),
-        spread: configuration.seriesSpread === 'on',
-        delayMs: configuration.seriesDelay * 1000,
-        maxSeries: seriesMax,
-        ...(localNetworks.length > 0 && { localNetworks }),
-        countOnce: configuration.seriesCount === 'once',
-        zerosBeforeStart: delivery === 'wait',
-        linesPerTurn: delivery === 'wait' ? Number.POSITIVE_INFINITY : LINES_PER_TURN,
-        seed: randomBytes(4).readUInt32LE(),
-      },
-      sink,
-    );
+    const seriesOptions = {
+      ...DEFAULT_SERIES_OPTIONS,
+      ...parsed,
+      spread: configuration.seriesSpread === 'on',
+      delayMs: configuration.seriesDelay * 1000,
+      maxSeries: seriesMax,
+      ...(localNetworks.length > 0 && { localNetworks }),
+      countOnce: configuration.seriesCount === 'once',
+      zerosBeforeStart: delivery === 'wait',
+      linesPerTurn: delivery === 'wait' ? Number.POSITIVE_INFINITY : LINES_PER_TURN,
+      seed: randomBytes(4).readUInt32LE(),
+    };
+    const limits = limitsOf({ ...seriesOptions, ifid: '' });
+    const byNumber = new Map<number, FlowSeries>();
+    for (const ifid of configuration.ifid) {
+      if (!byNumber.has(ifid))
+        byNumber.set(ifid, new FlowSeries({ ...seriesOptions, ifid: String(ifid) }, sink, limits));
+    }
+    this.series = [...byNumber.values()];
+    this.#byPlace = configuration.ifid.map((ifid) => byNumber.get(ifid)!);
+    this.#current = this.#byPlace[0]!;
     if (configuration.influxdbFlows) {
       this.flows = new FlowPoint(
         {
@@ -129,19 +148,30 @@ export class Points implements RecordOutput {
   }
 
   write(flow: Flow): void {
-    if (this.goesByExportTimes) this.series.advance(flow.origin.exportTimeMs);
-    this.series.write(flow);
+    if (this.goesByExportTimes) this.advance(flow.origin.exportTimeMs);
+    if (this.#interfaces !== undefined) this.select(Math.max(this.#interfaces.indexOf(interfaceOf(flow)), 0));
+    this.#current.write(flow);
     this.flows?.write(flow);
   }
 
   writeRecord(record: PlainRecord): void {
-    this.series.writeRecord(record);
+    this.#current.writeRecord(record);
     this.flows?.writeRecord(record);
   }
 
   /** Says what time it is, Unix milliseconds: steps that are over are written. */
   advance(nowMs: number): void {
-    this.series.advance(nowMs);
+    for (let i = 0; i < this.series.length; i++) this.series[i]!.advance(nowMs);
+  }
+
+  /** Says which place the records that follow come from. */
+  select(place: number): void {
+    this.#current = this.#byPlace[place] ?? this.#current;
+  }
+
+  /** Says that flows come from the interface that they name as input, whose indices are these. */
+  selectByInterface(indices: readonly number[]): void {
+    if (this.series.length > 1) this.#interfaces = indices;
   }
 
   /** Takes what Exporters have lost so far. */
@@ -154,7 +184,11 @@ export class Points implements RecordOutput {
       sum.undecodable += counters.messagesDiscarded + counters.pendingDropped;
       byExporter.set(exporter, sum);
     }
-    for (const losses of byExporter.values()) this.series.exporterLosses(losses);
+    for (const losses of byExporter.values()) {
+      // Nobody says where messages came from that made no flows.
+      const knowing = this.series.filter((each) => each.knowsExporter(losses.exporter));
+      for (const each of knowing.length > 0 ? knowing : this.series.slice(0, 1)) each.exporterLosses(losses);
+    }
   }
 
   /** Hands on what is ready. */
@@ -174,7 +208,7 @@ export class Points implements RecordOutput {
 
   /** Writes all steps, waits for their confirmation as long as that makes sense, and ends. */
   async close(): Promise<PointsOutcome> {
-    this.series.finish();
+    for (const each of this.series) each.finish();
     this.flows?.flush();
     const { unconfirmed, isKept } = await this.sink.close(CLOSE_WAIT_MS[this.#delivery]);
     let lost = 0;
@@ -184,6 +218,17 @@ export class Points implements RecordOutput {
     }
     return { unconfirmed, lost, isKept };
   }
+}
+
+/** One for all, or one for each. */
+function checkNumbers(numbers: readonly number[], places: number): void {
+  if (numbers.length === 1 || numbers.length === places) return;
+  const wanted = places === 1 ? 'one' : `one for all, or one for each of ${places}`;
+  throw new ConfigurationError([`--ifid: ${numbers.length} numbers, where there may be ${wanted}`]);
+}
+
+function interfaceOf({ layout, inputInterface }: Flow): number {
+  return layout.has('inputInterface') ? inputInterface : -1;
 }
 
 /** What keeps it from opening is in its options: a server that is down does not. */

@@ -94,7 +94,8 @@ class LiveProbe implements RunningProbe {
   async start(): Promise<void> {
     const configuration = this.#configuration;
     const context = { version: this.version, status: () => probeFeedStatus(this.packetsDropped) };
-    await openLiveSenders(this.output, configuration, context, this.#log);
+    await openLiveSenders(this.output, configuration, context, this.#log, configuration.interface.length);
+    this.output.points?.selectByInterface(configuration.interface.map(interfaceIndex));
     for (const [number, interfaceName] of configuration.interface.entries()) await this.#capture(interfaceName, number);
     await this.#openStatus();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);

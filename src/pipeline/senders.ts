@@ -25,12 +25,13 @@ const FILE_FEED_QUEUE_OCTETS = 786_432;
 /** Different things said about points when files are read. */
 const MAX_POINT_PROBLEMS = 10;
 
-/** Opens those that are asked for, of a program that runs until it is stopped. Rejects with one clear error where one cannot be opened. */
+/** Opens those that are asked for, of a program that runs until it is stopped and has flows from so many places. Rejects with one clear error where one cannot be opened. */
 export async function openLiveSenders(
   output: Output,
   configuration: Configuration,
   context: SenderContext,
   log: Log,
+  places: number,
 ): Promise<void> {
   const delivery = 'drop';
   await output.openFeed(configuration, {
@@ -44,7 +45,7 @@ export async function openLiveSenders(
     queueOctets: LIVE_QUEUE_OCTETS,
     onEvent: (event) => logExportEvent(log, event),
   });
-  await output.openPoints(configuration, { delivery, onEvent: (event) => logInfluxdbEvent(log, event) });
+  await output.openPoints(configuration, { delivery, places, onEvent: (event) => logInfluxdbEvent(log, event) });
 }
 
 /** The same for a program that reads files to their end and waits for what takes its flows; closes `output` where it rejects. */
@@ -69,6 +70,7 @@ export async function openFileSenders(
     await output.openExport(configuration, { delivery, queueOctets: FILE_QUEUE_OCTETS, onEvent: () => {} });
     await output.openPoints(configuration, {
       delivery,
+      places: 1,
       onEvent: (event) => {
         const [level, text] = eventText(event);
         if (level === 'info' || said.size >= MAX_POINT_PROBLEMS || said.has(text)) return;

@@ -139,6 +139,12 @@ export class DeviceSeries {
     if (device >= 0) this.devices.set(device, DROPS, this.devices.window.stepAt(nowMs), lost);
   }
 
+  /** Whether there are flows of an Exporter. */
+  knows(address: string): boolean {
+    this.selectDevice(address);
+    return this.devices.find(this.name.first, this.name.second) >= 0;
+  }
+
   private selectDevice(address: string): void {
     if (address === this.address) return;
     this.address = address;

@@ -66,12 +66,12 @@ export class FlowSeries implements RecordOutput {
   private readonly finest: StepWindow;
   private nowMs = -1;
 
-  /** Points go to `output`. Throws one clear error where an option is of no use. */
-  constructor(options: SeriesOptions, output: PointOutput) {
+  /** Points go to `output`, limits are those of the options, or shared with others. Throws one clear error where an option is of no use. */
+  constructor(options: SeriesOptions, output: PointOutput, limits = limitsOf(options)) {
     this.options = options;
     this.delayMs = options.delayMs ?? defaultDelayMs(options.spread);
     this.hash = new SeededHash(options.seed);
-    this.limits = new SeriesLimits(options.maxSeries, options.maxByFamily ?? defaultFamilyLimits(options.maxSeries));
+    this.limits = limits;
     this.out = new LineBuffer(output);
     this.closer = new StepCloser(this.out, options.linesPerTurn);
     const local = new LocalNetworks(options.localNetworks);
@@ -144,6 +144,12 @@ export class FlowSeries implements RecordOutput {
     if (this.nowMs < 0) this.advance(record.origin.exportTimeMs);
     this.count();
     this.devices.addCounters(record);
+  }
+
+  /** Whether there were flows of an Exporter lately. */
+  knowsExporter(address: string): boolean {
+    this.count();
+    return this.devices.knows(address);
   }
 
   /** Takes what an Exporter's sequence numbers and faults say, since the program started. To be called once a step or more often. */
@@ -287,4 +293,9 @@ export class FlowSeries implements RecordOutput {
     }
     return !isLeft;
   }
+}
+
+/** The limits that options ask for, for one or several {@link FlowSeries}. */
+export function limitsOf({ maxSeries, maxByFamily }: SeriesOptions): SeriesLimits {
+  return new SeriesLimits(maxSeries, maxByFamily ?? defaultFamilyLimits(maxSeries));
 }

@@ -68,44 +68,61 @@ export class SeriesCounters {
   get overLimit(): Readonly<Record<Family, number>> {
     return this.limits.overLimit;
   }
+}
 
-  /** The same for Prometheus. */
-  metrics(): Metric[] {
-    return [
-      plainMetric('flowrelay_series', 'gauge', 'Time series that are written.', this.seriesLive),
-      plainMetric('flowrelay_series_points_total', 'counter', 'Points of time series made.', this.pointsWritten),
-      plainMetric('flowrelay_series_flows_total', 'counter', 'Flows that time series were made of.', this.flows),
-      {
-        name: 'flowrelay_series_flows_odd_total',
-        kind: 'counter',
-        help: 'Of these: counted otherwise than they say, by reason.',
-        samples: Object.entries({
-          reported_twice: this.flowsReportedTwice,
-          late: this.flowsLate,
-          partly_late: this.flowsPartlyLate,
-          ahead: this.flowsAhead,
-          implausible: this.flowsImplausible,
-        }).map(([reason, value]) => ({ labels: { reason }, value })),
-      },
-      {
-        name: 'flowrelay_series_over_limit_total',
-        kind: 'counter',
-        help: 'Times that something went to the series tagged other, by family.',
-        samples: FAMILIES.map((family) => ({ labels: { reason: family }, value: this.overLimit[family] })),
-      },
-      plainMetric(
-        'flowrelay_series_pushed_out_total',
-        'counter',
-        'Keys forgotten too soon to count once.',
-        this.pushedOut,
-      ),
-      plainMetric('flowrelay_series_tags_cut_total', 'counter', 'Values of tags that were cut.', this.tagsCut),
-      plainMetric(
-        'flowrelay_series_steps_skipped_total',
-        'counter',
-        'Steps that the clock leapt over.',
-        this.stepsSkipped,
-      ),
-    ];
-  }
+/** The counters of all for Prometheus, added up; their limits are the same. */
+export function seriesMetrics(all: readonly SeriesCounters[]): Metric[] {
+  const [{ seriesLive, overLimit }] = all as readonly [SeriesCounters];
+  const sum = (value: (counters: SeriesCounters) => number) => all.reduce((total, each) => total + value(each), 0);
+  return [
+    plainMetric('flowrelay_series', 'gauge', 'Time series that are written.', seriesLive),
+    plainMetric(
+      'flowrelay_series_points_total',
+      'counter',
+      'Points of time series made.',
+      sum((each) => each.pointsWritten),
+    ),
+    plainMetric(
+      'flowrelay_series_flows_total',
+      'counter',
+      'Flows that time series were made of.',
+      sum((each) => each.flows),
+    ),
+    {
+      name: 'flowrelay_series_flows_odd_total',
+      kind: 'counter',
+      help: 'Of these: counted otherwise than they say, by reason.',
+      samples: Object.entries({
+        reported_twice: sum((each) => each.flowsReportedTwice),
+        late: sum((each) => each.flowsLate),
+        partly_late: sum((each) => each.flowsPartlyLate),
+        ahead: sum((each) => each.flowsAhead),
+        implausible: sum((each) => each.flowsImplausible),
+      }).map(([reason, value]) => ({ labels: { reason }, value })),
+    },
+    {
+      name: 'flowrelay_series_over_limit_total',
+      kind: 'counter',
+      help: 'Times that something went to the series tagged other, by family.',
+      samples: FAMILIES.map((family) => ({ labels: { reason: family }, value: overLimit[family] })),
+    },
+    plainMetric(
+      'flowrelay_series_pushed_out_total',
+      'counter',
+      'Keys forgotten too soon to count once.',
+      sum((each) => each.pushedOut),
+    ),
+    plainMetric(
+      'flowrelay_series_tags_cut_total',
+      'counter',
+      'Values of tags that were cut.',
+      sum((each) => each.tagsCut),
+    ),
+    plainMetric(
+      'flowrelay_series_steps_skipped_total',
+      'counter',
+      'Steps that the clock leapt over.',
+      sum((each) => each.stepsSkipped),
+    ),
+  ];
 }
