@@ -87,7 +87,7 @@ class LiveAgent implements RunningAgent {
   async start(): Promise<void> {
     const configuration = this.#configuration;
     const context = { version: this.version, status: () => probeFeedStatus(0) };
-    await openLiveSenders(this.output, configuration, context, this.#log);
+    await openLiveSenders(this.output, configuration, context, this.#log, 1);
     const log = this.#log;
     this.sources = await AgentSources.open(configuration, {
       onEvents: (events) => this.agent?.takeEvents(events),

@@ -1,8 +1,9 @@
 /** A number for each place that flows come from, as a real InfluxDB has it. */
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { hasProgram, InfluxServer } from '../support/influxdb.ts';
+import { InfluxServer } from '../support/influxdb.ts';
 import { dataSet, message, templateSet } from '../support/ipfix-message.ts';
+import { hasProgram } from '../support/lab.ts';
 import { FLOW_FIELDS, flowOctets } from '../support/ntopng-exports.ts';
 import { buildProgram, RunningProgram, runProgram } from '../support/program.ts';
 import { UdpExporter } from '../support/udp-exporter.ts';
