@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** Runs the command line. What a short `convert` does not need is not loaded: yargs alone takes as long as a small capture. */
 
 import { runConvert } from './cli/convert.ts';

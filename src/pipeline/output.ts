@@ -8,7 +8,7 @@ import { FlowJson } from '../sink/formats/flow-json.ts';
 import { type NdjsonEvent, type NdjsonOptions, NdjsonSink } from '../sink/ndjson.ts';
 import type { ZmqSink } from '../sink/zmq.ts';
 import type { ExportOptions } from './export.ts';
-import { type FeedOptions, openFeed } from './feed.ts';
+import type { FeedOptions } from './feed.ts';
 import { lineFormat } from './line-format.ts';
 import type { Points, PointsOptions, PointsOutcome } from './points.ts';
 
@@ -50,6 +50,8 @@ export class Output implements RecordOutput {
   /** Opens the ZeroMQ feed where one is asked for; rejects with one clear error where that cannot be. A conversion waits here for a subscriber. */
   async openFeed(configuration: Configuration, options: FeedOptions): Promise<void> {
     if (configuration.zmq.length === 0) return;
+    // Most runs do without, and without what packs its messages start faster.
+    const { openFeed } = await import('./feed.ts');
     this.feed = await openFeed(configuration, options);
     this.#arrange();
     await this.feed.ready();

@@ -18,7 +18,9 @@ export function repositoryPath(path: string): string {
 /** Builds the program unless it is up to date. */
 export function buildProgram(): void {
   const built = statSync(PROGRAM, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  const sources = readdirSync(join(ROOT, 'src'), { recursive: true, withFileTypes: true });
+  const sources = ['src', 'build'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true }),
+  );
   const newest = Math.max(
     ...sources.filter((file) => file.isFile()).map((file) => statSync(join(file.parentPath, file.name)).mtimeMs),
   );
