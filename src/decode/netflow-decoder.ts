@@ -28,6 +28,7 @@ export class NetflowDecoder {
   private readonly cursor = new Cursor(new DataView(new ArrayBuffer(0)));
   private readonly fixedReaders = new Map<FixedFormat, TemplateEntry>();
   private readonly handler = {
+    known: (id: number): Template | undefined => this.message.session.templates.get(id)?.template,
     announce: (template: Template): DecodeOutcome => this.announce(template),
     withdraw: (id: number): void => this.withdraw(id),
   };

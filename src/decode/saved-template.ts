@@ -29,6 +29,7 @@ export function restoreTemplate({ id, kind, fields, octets }: SavedTemplate): Te
   record.set(body, headLength);
   let template: Template | undefined;
   const outcome = parseTemplateSet(new Cursor(view), kind, {
+    known: () => undefined,
     announce: (announced) => {
       template = announced;
       return 'ok';

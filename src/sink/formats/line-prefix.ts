@@ -5,6 +5,8 @@ import type { LineOptions } from './line-plan.ts';
 
 /** Places for sources whose keys and values are kept, a power of two: four times what a thousand Exporters with four Templates have. */
 const KEPT_SOURCES = 16_384;
+/** Places that a source may have: with one, a fifth of four thousand took the place of another again and again. */
+const PLACES = 8;
 /** Room for the longest names and numbers of an {@link Origin}. */
 const CAPACITY = 4096;
 
@@ -32,7 +34,8 @@ export class LinePrefix {
   private serial = -1;
   private recordType: RecordType | undefined;
   private source: Source | undefined;
-  private readonly sources: (Source | undefined)[] = new Array<Source | undefined>(KEPT_SOURCES).fill(undefined);
+  /** By hash; made for the second source, since most captures have one. */
+  private sources: (Source | undefined)[] | undefined;
   private readonly datagramKeys: readonly { readonly key: Uint8Array; readonly property: DatagramProperty }[];
 
   constructor({ names, fields }: LineOptions) {
@@ -67,13 +70,24 @@ export class LinePrefix {
   }
 
   private sourceOf(origin: Origin, recordType: RecordType): Source {
-    const { source, sources } = this;
-    if (source !== undefined && isSource(source, origin, recordType)) return source;
-    const index = sourceHash(origin) & (KEPT_SOURCES - 1);
-    const kept = sources[index];
-    if (kept !== undefined && isSource(kept, origin, recordType)) return kept;
-    const made = { origin: copyOf(origin), recordType, octets: this.render(origin, recordType) };
-    sources[index] = made;
+    const { source } = this;
+    if (source === undefined) return makeSource(origin, recordType, this.render(origin, recordType));
+    if (isSource(source, origin, recordType)) return source;
+    this.sources ??= new Array<Source | undefined>(KEPT_SOURCES).fill(undefined);
+    const home = sourceHash(origin);
+    // Where all places are taken, the first one's source makes way.
+    let index = home & (KEPT_SOURCES - 1);
+    for (let place = 0; place < PLACES; place++) {
+      const at = (home + place) & (KEPT_SOURCES - 1);
+      const kept = this.sources[at];
+      if (kept === undefined) {
+        index = at;
+        break;
+      }
+      if (isSource(kept, origin, recordType)) return kept;
+    }
+    const made = makeSource(origin, recordType, this.render(origin, recordType));
+    this.sources[index] = made;
     return made;
   }
 
@@ -115,8 +129,8 @@ function isSource(source: Source, origin: Origin, recordType: RecordType): boole
   return source.recordType === recordType && source.origin.isOfSameSource(origin);
 }
 
-function copyOf(from: Origin): Origin {
-  const copy = new Origin();
-  copy.copySource(from);
-  return copy;
+function makeSource(from: Origin, recordType: RecordType, octets: Uint8Array): Source {
+  const origin = new Origin();
+  origin.copySource(from);
+  return { origin, recordType, octets };
 }
