@@ -80,46 +80,34 @@ export class Registry implements ElementLookup {
   }
 }
 
-/** The elements of definition files by number and by name. */
+/** The elements of definition files by number and by name, each made on first need: most captures name few enterprises. */
 class RegistryIndex implements ElementLookup {
   private readonly files: readonly DefinitionFile[];
   private readonly byEnterprise = new Map<number, ElementsById>();
-  private readonly byFieldType: ElementsById = new Map();
   private readonly byScopeType: ElementsById = new Map();
   private readonly ownFieldTypes: ElementsById = new Map();
+  private byFieldType: ElementsById | undefined;
   private byName: Map<string, InformationElement> | undefined;
 
   constructor(files: readonly DefinitionFile[]) {
     this.files = files;
-    const netflow9Offsets = new Map<number, number>();
-    const reverseOffsets = new Map<number, number>([[0, 0]]);
-    const { ownFieldTypes } = this;
     for (const file of files) {
       for (const scope of file.scopes ?? []) {
         this.byScopeType.set(scope.id, elementOf(scope, NETFLOW9_SCOPE_ENTERPRISE_NUMBER));
       }
-      const target = file.netflow9Only === true ? ownFieldTypes : this.elementsOf(file.enterpriseNumber);
+      if (file.netflow9Only !== true) continue;
       for (const definition of file.elements) {
-        target.set(definition.id, elementOf(definition, file.enterpriseNumber));
-      }
-      if (file.netflow9Only === true) continue;
-      if (file.netflow9Offset !== undefined) netflow9Offsets.set(file.enterpriseNumber, file.netflow9Offset);
-      if (file.reverseOffset !== undefined) reverseOffsets.set(file.enterpriseNumber, file.reverseOffset);
-    }
-    for (const [enterpriseNumber, offset] of netflow9Offsets) {
-      for (const element of this.elementsOf(enterpriseNumber).values()) {
-        this.byFieldType.set(offset + element.id, element);
+        this.ownFieldTypes.set(definition.id, elementOf(definition, file.enterpriseNumber));
       }
     }
-    for (const [fieldType, element] of ownFieldTypes) this.byFieldType.set(fieldType, element);
-    for (const [enterpriseNumber, offset] of reverseOffsets) this.addReverse(enterpriseNumber, offset);
   }
 
   find(enterpriseNumber: number, id: number): InformationElement | undefined {
-    return this.byEnterprise.get(enterpriseNumber)?.get(id);
+    return this.elementsOf(enterpriseNumber)?.get(id);
   }
 
   findNetflow9(fieldType: number): InformationElement | undefined {
+    this.byFieldType ??= this.fieldTypes();
     return this.byFieldType.get(fieldType) ?? this.find(0, fieldType);
   }
 
@@ -132,45 +120,55 @@ class RegistryIndex implements ElementLookup {
     return this.byName.get(name);
   }
 
-  private elementsOf(enterpriseNumber: number): ElementsById {
-    let elements = this.byEnterprise.get(enterpriseNumber);
-    if (elements === undefined) {
-      elements = new Map();
-      this.byEnterprise.set(enterpriseNumber, elements);
+  /** Undefined for an enterprise that no file names, of which nothing is kept: Exporters may name any. */
+  private elementsOf(enterpriseNumber: number): ElementsById | undefined {
+    const known = this.byEnterprise.get(enterpriseNumber);
+    if (known !== undefined) return known;
+    const elements: ElementsById = new Map();
+    let reverseOffset: number | undefined;
+    let isNamed = enterpriseNumber === REVERSE_ENTERPRISE_NUMBER;
+    for (const file of this.files) {
+      if (file.netflow9Only === true || file.enterpriseNumber !== enterpriseNumber) continue;
+      isNamed = true;
+      for (const definition of file.elements) elements.set(definition.id, elementOf(definition, enterpriseNumber));
+      reverseOffset = file.reverseOffset ?? reverseOffset;
     }
+    if (!isNamed) return undefined;
+    this.byEnterprise.set(enterpriseNumber, elements);
+    // IANA's elements count the other way under a number of their own, others' at an offset in their own.
+    if (enterpriseNumber === REVERSE_ENTERPRISE_NUMBER) addReverse(elements, this.elementsOf(0), enterpriseNumber, 0);
+    else if (reverseOffset !== undefined) addReverse(elements, elements, enterpriseNumber, reverseOffset);
     return elements;
   }
 
-  /** Derives the reverse of every element: IANA's under a number of their own, others' at an offset in their own. */
-  private addReverse(enterpriseNumber: number, offset: number): void {
-    const reverseNumber = enterpriseNumber === 0 ? REVERSE_ENTERPRISE_NUMBER : enterpriseNumber;
-    const target = this.elementsOf(reverseNumber);
-    for (const element of [...this.elementsOf(enterpriseNumber).values()]) {
-      const id = element.id + offset;
-      if (id > 0x7fff || target.has(id) || (offset > 0 && element.id >= offset)) continue;
-      target.set(id, {
-        ...element,
-        enterpriseNumber: reverseNumber,
-        id,
-        name: `reverse${element.name.charAt(0).toUpperCase()}${element.name.slice(1)}`,
-        ntopName: undefined,
-        isReverse: true,
-      });
+  private fieldTypes(): ElementsById {
+    const offsets = new Map<number, number>();
+    for (const { enterpriseNumber, netflow9Only, netflow9Offset } of this.files) {
+      if (netflow9Only !== true && netflow9Offset !== undefined) offsets.set(enterpriseNumber, netflow9Offset);
     }
+    const byFieldType: ElementsById = new Map();
+    for (const [enterpriseNumber, offset] of offsets) {
+      for (const element of this.elementsOf(enterpriseNumber)?.values() ?? []) {
+        if (!element.isReverse) byFieldType.set(offset + element.id, element);
+      }
+    }
+    for (const [fieldType, element] of this.ownFieldTypes) byFieldType.set(fieldType, element);
+    return byFieldType;
   }
 
   /** Weakest names first, since the last one set stays: aliases, derived reverse names, then what the files say. */
   private names(): Map<string, InformationElement> {
     const names = new Map<string, InformationElement>();
     const elementAt = (file: DefinitionFile, id: number): InformationElement =>
-      (file.netflow9Only === true ? this.ownFieldTypes : this.elementsOf(file.enterpriseNumber)).get(id)!;
+      (file.netflow9Only === true ? this.ownFieldTypes : this.elementsOf(file.enterpriseNumber))!.get(id)!;
     for (const file of this.files) {
       for (const { id, aliases } of file.elements) {
         for (const alias of aliases ?? []) names.set(alias, elementAt(file, id));
       }
     }
-    for (const elements of this.byEnterprise.values()) {
-      for (const element of elements.values()) if (element.isReverse) names.set(element.name, element);
+    const files = this.files.filter(({ netflow9Only }) => netflow9Only !== true);
+    for (const number of new Set([...files.map((file) => file.enterpriseNumber), REVERSE_ENTERPRISE_NUMBER])) {
+      for (const element of this.elementsOf(number)!.values()) if (element.isReverse) names.set(element.name, element);
     }
     for (const file of this.files) {
       for (const definition of file.elements) {
@@ -181,6 +179,27 @@ class RegistryIndex implements ElementLookup {
       }
     }
     return names;
+  }
+}
+
+/** Adds to `target` the reverse of every element of `elements`, `offset` further. */
+function addReverse(
+  target: ElementsById,
+  elements: ElementsById | undefined,
+  enterpriseNumber: number,
+  offset: number,
+): void {
+  for (const element of [...(elements?.values() ?? [])]) {
+    const id = element.id + offset;
+    if (id > 0x7fff || target.has(id) || (offset > 0 && element.id >= offset)) continue;
+    target.set(id, {
+      ...element,
+      enterpriseNumber,
+      id,
+      name: `reverse${element.name.charAt(0).toUpperCase()}${element.name.slice(1)}`,
+      ntopName: undefined,
+      isReverse: true,
+    });
   }
 }
 
