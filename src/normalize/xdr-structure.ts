@@ -56,18 +56,37 @@ export type MemberSpec = string | XdrMember;
 
 /** A row of a structure table. `u32` is the type of members that name none. */
 export function structure(enterprise: number, format: number, name: string, ...specs: MemberSpec[]): XdrStructure {
-  return { name, dataFormat: enterprise * 4096 + format, members: membersOf(specs) };
+  const members = onFirstUse(() => membersOf(specs));
+  return {
+    name,
+    dataFormat: enterprise * 4096 + format,
+    get members() {
+      return members();
+    },
+  };
 }
 
 /** A member that is a structure, or with `[]` behind its name a list of them. */
 export function nested(name: string, ...specs: MemberSpec[]): XdrMember {
   const isArray = name.endsWith('[]');
+  const members = onFirstUse(() => membersOf(specs));
   return {
     name: isArray ? name.slice(0, -2) : name,
     type: 'struct',
     isArray,
     isOptional: false,
-    members: membersOf(specs),
+    get members() {
+      return members();
+    },
+  };
+}
+
+/** Few of all structures come in one run, and reading every row takes 1 ms at start. */
+function onFirstUse<Value>(make: () => Value): () => Value {
+  let made: Value | undefined;
+  return () => {
+    made ??= make();
+    return made;
   };
 }
 

@@ -115,8 +115,10 @@ class Conversion {
   }
 
   async finish(files: number): Promise<ConvertSummary> {
-    this.#totals.update(this.#decoding.sessions);
-    this.#output.points?.tellLosses(this.#totals);
+    const { points, feed } = this.#output;
+    // Nobody else asks.
+    if (points !== undefined || feed !== undefined) this.#totals.update(this.#decoding.sessions);
+    points?.tellLosses(this.#totals);
     await this.#output.close();
     const { failure, isReaderGone } = this.#output;
     const senders = senderSummary(this.#output);
