@@ -5,7 +5,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildProgram, repositoryPath } from '../support/program.ts';
+import { buildProgram, repositoryPath, runProgram } from '../support/program.ts';
 
 const CAPTURE = repositoryPath('fixtures/softflowd-netflow9/input.pcap');
 const EXPECTED = octetsOf(readFileSync(repositoryPath('fixtures/softflowd-netflow9/expected.jsonl'), 'utf8'));
@@ -69,6 +69,11 @@ describe('start', () => {
     writeFileSync(code, damage(kept));
     expect(convert()).toEqual({ octets: EXPECTED, said: 'refused: true\n' });
     writeFileSync(code, kept);
+  });
+
+  it('says what is no ASCII as the sources do', async () => {
+    const { stdout } = await runProgram(['convert', '--help']);
+    expect(stdout).toContain("'%NAME %NAME…'");
   });
 
   it('does without where it is missing', () => {

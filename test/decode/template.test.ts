@@ -67,6 +67,9 @@ describe('parseTemplateSet', () => {
   it('refuses a repetition that is cut off', () => {
     const [known] = announced('ipfix', [256, 3, ...PLAIN]);
     expect(announced('ipfix', [256, 3, ...PLAIN.slice(0, -1)], known)).toEqual([]);
+    // Of fields with an Enterprise Number there may be enough octets for as many without.
+    const [long] = announced('ipfix', [256, 1, 0x8001, 4, 0, 29305]);
+    expect(announced('ipfix', [256, 1, 0x8001, 4, 0], long)).toEqual([]);
   });
 
   it('reads the same elements of two Templates alike, whatever their Enterprise Number', () => {
