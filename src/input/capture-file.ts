@@ -5,6 +5,8 @@
  * Formats: pcap and pcapng as the IETF drafts draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng describe them.
  */
 
+import type { PacketBatch } from '../bytes/packet-batch.ts';
+
 /** What a file is, by its first octets. */
 export type CaptureFormat = 'pcap' | 'pcapng' | 'gzip' | 'ipfix' | 'unknown';
 
@@ -191,6 +193,63 @@ export class CaptureReader {
           return false;
       }
     }
+  }
+
+  /**
+   * Puts the next packets into `batch`, replacing what it has; false when there are none, as {@link CaptureReader.next} is. They are
+   * valid until the next call of `readBatch`, `next` or `feed`.
+   */
+  readBatch(batch: PacketBatch): boolean {
+    batch.count = 0;
+    const { packet } = this;
+    while (!batch.isFull && this.next()) {
+      const i = batch.count++;
+      batch.starts[i] = packet.start;
+      batch.ends[i] = packet.end;
+      batch.wireLengths[i] = packet.originalLength;
+      batch.linkTypes[i] = packet.linkType;
+      batch.timesUs[i] = packet.seconds * 1_000_000 + packet.nanoseconds / 1000;
+      if (packet.view === this.#carryView) {
+        // The block's next packet is elsewhere.
+        batch.view = this.#carryView;
+        batch.octets = this.#carry;
+        return true;
+      }
+      if (this.#state === STATE_PCAP && this.#minorVersion > 3) this.#addRecords(batch);
+    }
+    batch.view = this.#blockView;
+    batch.octets = this.#block;
+    return batch.count > 0;
+  }
+
+  /** Adds what lies whole and sound in the block and fits the batch: all but what {@link CaptureReader.next} is asked for. */
+  #addRecords(batch: PacketBatch): void {
+    const { starts, ends, wireLengths, linkTypes, timesUs } = batch;
+    const view = this.#blockView;
+    const isLittleEndian = this.#littleEndian;
+    const linkType = this.#linkType;
+    const headerLength = this.#recordHeaderLength;
+    const perMicrosecond = 1000 / this.#fractionToNanoseconds;
+    const most = starts.length;
+    const blockEnd = this.#block.length;
+    let at = this.#at;
+    let count = batch.count;
+    while (count < most && at + headerLength <= blockEnd) {
+      const end = at + headerLength + view.getUint32(at + 8, isLittleEndian);
+      const fraction = view.getUint32(at + 4, isLittleEndian);
+      if (end > blockEnd || end - at > MAX_CAPTURED_LENGTH || fraction >= 1_000_000 * perMicrosecond) break;
+      starts[count] = at + headerLength;
+      ends[count] = end;
+      wireLengths[count] = view.getUint32(at + 12, isLittleEndian);
+      linkTypes[count] = linkType;
+      timesUs[count] = view.getUint32(at, isLittleEndian) * 1_000_000 + fraction / perMicrosecond;
+      count++;
+      at = end;
+    }
+    this.packetsRead += count - batch.count;
+    batch.count = count;
+    this.#at = at;
+    this.#blockAt = at;
   }
 
   /** How it ended, after the last block. */

@@ -45,6 +45,8 @@ export interface FlowCacheHandler {
 /** Time a flow that ended by FIN or RST waits for stragglers. */
 export const LINGER_US = 5_000_000;
 const TICK_US = 1_000_000;
+/** Slots found last that are kept, less one. */
+const RECENT_MASK = 4095;
 /** No row. */
 const NONE = 0xffffffff;
 
@@ -71,13 +73,19 @@ export class FlowCache {
   private readonly options: FlowCacheOptions;
   private readonly handler: FlowCacheHandler;
   /** Pairs: hash, slot + 1 (0 is empty). */
-  private readonly table: Uint32Array;
+  private readonly table: Int32Array;
   private readonly tableMask: number;
   private readonly heads: Uint32Array;
   private readonly tails: Uint32Array;
   private readonly bucketMask: number;
   /** The tick before which buckets were looked at; -1 before the first packet. */
   private tick = -1;
+  /** End of the tick at hand; packets before it need no look at the buckets. */
+  private tickEndUs = 0;
+  /** How far back time may go. */
+  private readonly longestUs: number;
+  /** Slots found last, by {@link FlowKey.mix}: most packets' flows are among them, which saves the hash and a look into the table. */
+  private readonly recent = new Uint32Array(RECENT_MASK + 1);
   private freeHead = NONE;
   /** Slots never used so far start here. */
   private fresh = 0;
@@ -93,9 +101,10 @@ export class FlowCache {
     this.doubles = new Float64Array(memory);
     this.octets = new Uint8Array(memory);
     const places = powerOfTwo(2 * options.maxFlows);
-    this.table = new Uint32Array(2 * places);
+    this.table = new Int32Array(2 * places);
     this.tableMask = places - 1;
-    const ticks = Math.ceil(Math.max(options.idleTimeoutUs, options.activeTimeoutUs, LINGER_US) / TICK_US);
+    this.longestUs = Math.max(options.idleTimeoutUs, options.activeTimeoutUs);
+    const ticks = Math.ceil(Math.max(this.longestUs, LINGER_US) / TICK_US);
     const buckets = powerOfTwo(ticks + 3);
     this.heads = new Uint32Array(buckets).fill(NONE);
     this.tails = new Uint32Array(buckets).fill(NONE);
@@ -109,32 +118,52 @@ export class FlowCache {
   advance(timeUs: number): void {
     if (timeUs > this.nowUs) {
       this.nowUs = timeUs;
-      const tick = Math.floor(timeUs / TICK_US);
-      if (tick !== this.tick) this.advanceTick(tick);
-    } else if (this.nowUs - timeUs > Math.max(this.options.idleTimeoutUs, this.options.activeTimeoutUs)) {
+      if (timeUs >= this.tickEndUs) this.advanceTick(Math.floor(timeUs / TICK_US));
+    } else if (this.nowUs - timeUs > this.longestUs) {
       this.endAll(END_FORCED);
       this.nowUs = timeUs;
       this.tick = Math.floor(timeUs / TICK_US);
+      this.tickEndUs = (this.tick + 1) * TICK_US;
     }
   }
 
   /** Slot of the flow with this key and IP version, or -1. */
   find(key: FlowKey, ipVersion: number): number {
-    const { table, tableMask, words } = this;
-    const { hash, length } = key;
-    const keyWords = key.words;
+    const place = key.mix & RECENT_MASK;
+    const slot = this.recent[place]!;
+    return this.holds(slot, key, ipVersion) ? slot : this.findByHash(key, ipVersion, place);
+  }
+
+  private findByHash(key: FlowKey, ipVersion: number, recentPlace: number): number {
+    const { table, tableMask } = this;
+    const hash = key.hash();
     for (let place = hash & tableMask; ; place = (place + 1) & tableMask) {
       const entry = table[2 * place + 1]!;
       if (entry === 0) return -1;
-      if (table[2 * place]! !== hash) continue;
-      const row = (entry - 1) * ROW_WORDS;
-      if (((words[row + STATE]! >>> 16) & 0xff) !== ipVersion) continue;
-      let i = 0;
-      while (i < KEY_FIRST_WORDS && words[row + KEY + i]! === keyWords[i]!) i++;
-      if (i < KEY_FIRST_WORDS) continue;
-      while (i < length && words[row + KEY_REST + i - KEY_FIRST_WORDS]! === keyWords[i]!) i++;
-      if (i === length) return entry - 1;
+      if (table[2 * place]! !== hash || !this.holds(entry - 1, key, ipVersion)) continue;
+      this.recent[recentPlace] = entry - 1;
+      return entry - 1;
     }
+  }
+
+  /** Whether a slot has the flow with this key and IP version. */
+  private holds(slot: number, key: FlowKey, ipVersion: number): boolean {
+    const { words } = this;
+    const keyWords = key.words;
+    const row = slot * ROW_WORDS;
+    if (
+      words[row + KEY]! !== keyWords[0]! ||
+      words[row + KEY + 1]! !== keyWords[1]! ||
+      words[row + KEY + 2]! !== keyWords[2]! ||
+      words[row + KEY + 3]! !== keyWords[3]! ||
+      ((words[row + STATE]! >>> 16) & 0xff) !== ipVersion
+    )
+      return false;
+    const { length } = key;
+    for (let i = KEY_FIRST_WORDS; i < length; i++) {
+      if (words[row + KEY_REST + i - KEY_FIRST_WORDS]! !== keyWords[i]!) return false;
+    }
+    return true;
   }
 
   /** Makes a flow with this key, all of it zero but key and state, and gives its slot. In a full cache the flow that would end first makes room. */
@@ -147,9 +176,11 @@ export class FlowCache {
     const row = slot * ROW_WORDS;
     for (let i = 0; i < ROW_WORDS; i++) words[row + i] = 0;
     words[row + STATE] = STATE_USED | (ipVersion << 16) | (protocol << 24);
-    words[row + HASH] = key.hash;
+    const hash = key.hash();
+    words[row + HASH] = hash;
     for (let i = 0; i < key.length; i++) words[row + keyWordAt(i)] = key.words[i]!;
-    this.enter(key.hash, slot);
+    this.enter(hash, slot);
+    this.recent[key.mix & RECENT_MASK] = slot;
     this.wait(slot, timeUs + Math.min(this.options.idleTimeoutUs, this.options.activeTimeoutUs));
     if (++this.flows > this.flowsMost) this.flowsMost = this.flows;
     return slot;
@@ -208,6 +239,7 @@ export class FlowCache {
     const ticks = this.tick < 0 ? 0 : Math.min(tick - this.tick, bucketMask + 1);
     const from = tick - ticks;
     this.tick = tick;
+    this.tickEndUs = (tick + 1) * TICK_US;
     for (let i = 0; i < ticks; i++) {
       const bucket = (from + i) & bucketMask;
       // Those that wait on go to buckets still to come; whoever comes back to this one is behind its tail.

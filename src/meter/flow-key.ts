@@ -1,4 +1,4 @@
-import type { PacketHeaders } from '../packet/packet-headers.ts';
+import type { IpPacket } from '../packet/ip-packet.ts';
 import { KEY_WORDS } from './flow-row.ts';
 
 /** What flows are told apart by, besides addresses, ports and protocol. */
@@ -21,63 +21,78 @@ export class FlowKey {
   /** Ports, VLANs and protocol, then tunnel identifier and MAC addresses where they count, then both addresses; {@link FlowKey.length} words. */
   readonly words = new Uint32Array(KEY_WORDS);
   /** Words in use. */
-  length = 0;
+  length = 4;
   /** Whether the packet's source is the second endpoint of the key. */
   sourceIsSecond = false;
-  /** Seeded hash of the words, unsigned. */
-  hash = 0;
+  /** A few bits of ports and addresses, found in no time: who looks something up by them must expect crafted ones. */
+  mix = 0;
   /** Words before the addresses. */
   readonly prefixWords: number;
-  private readonly options: FlowKeyOptions;
+  private readonly hasVlan: boolean;
+  private readonly hasTunnel: boolean;
+  private readonly hasMac: boolean;
+  private readonly isUniflow: boolean;
   private readonly seed0: number;
   private readonly seed1: number;
 
   /** `seed`: two words that nobody outside knows. */
   constructor(options: FlowKeyOptions, seed: Uint32Array) {
-    this.options = options;
+    this.hasVlan = options.vlan;
+    this.hasTunnel = options.tunnel;
+    this.hasMac = options.mac;
+    this.isUniflow = options.uniflow;
     this.prefixWords = 2 + (options.tunnel ? 1 : 0) + (options.mac ? 3 : 0);
     this.seed0 = seed[0]! | 0;
     this.seed1 = seed[1]! | 0;
   }
 
-  /**
-   * Reads the key of the IP packet with headers `ip` in the frame with headers `frame` (the same unless in a tunnel). Ports are
-   * given apart: later fragments have those of the first, ICMP has none.
-   */
-  read(view: DataView, ip: PacketHeaders, frame: PacketHeaders, sourcePort: number, destinationPort: number): void {
-    const { words, options } = this;
-    const isIPv4 = ip.ipVersion === 4;
-    let isSecond = false;
-    if (!options.uniflow) {
-      if (isIPv4) {
-        const { sourceIPv4, destinationIPv4 } = ip;
-        isSecond = sourceIPv4 > destinationIPv4 || (sourceIPv4 === destinationIPv4 && sourcePort > destinationPort);
-      } else {
-        isSecond = isSourceSecond(view, ip, sourcePort, destinationPort);
-      }
+  /** Reads the key of a packet, whose octets are in `view`. */
+  read(view: DataView, packet: IpPacket): void {
+    const { words } = this;
+    const { sourcePort, destinationPort, sourceAt, destinationAt } = packet;
+    const vlans = this.hasVlan ? packet.vlans : 0;
+    words[1] = (packet.protocol << 24) | vlans;
+    if (packet.ipVersion === 4 && this.prefixWords === 2) {
+      const source = view.getUint32(sourceAt);
+      const destination = view.getUint32(destinationAt);
+      const isSecond =
+        !this.isUniflow && (source > destination || (source === destination && sourcePort > destinationPort));
+      const ports = isSecond ? (destinationPort << 16) | sourcePort : (sourcePort << 16) | destinationPort;
+      const first = isSecond ? destination : source;
+      const second = isSecond ? source : destination;
+      this.sourceIsSecond = isSecond;
+      words[0] = ports;
+      words[2] = first;
+      words[3] = second;
+      this.length = 4;
+      this.mix = mixOf(ports, first, second);
+      return;
     }
-    this.sourceIsSecond = isSecond;
-    words[0] = isSecond ? (destinationPort << 16) | sourcePort : (sourcePort << 16) | destinationPort;
-    words[1] = (ip.protocol << 24) | (options.vlan ? frame.vlanId | (frame.innerVlanId << 12) : 0);
-    let length = 2;
-    if (options.tunnel) words[length++] = frame.hasTunnelId ? frame.tunnelId : 0;
-    if (options.mac) length = this.readMacs(view, frame, isSecond, length);
-    if (isIPv4) {
-      words[length++] = isSecond ? ip.destinationIPv4 : ip.sourceIPv4;
-      words[length++] = isSecond ? ip.sourceIPv4 : ip.destinationIPv4;
-    } else {
-      const first = isSecond ? ip.destinationIPv6At : ip.sourceIPv6At;
-      const second = isSecond ? ip.sourceIPv6At : ip.destinationIPv6At;
-      for (let i = 0; i < 16; i += 4) words[length++] = view.getUint32(first + i);
-      for (let i = 0; i < 16; i += 4) words[length++] = view.getUint32(second + i);
-    }
-    this.length = length;
-    this.hash = this.hashOf(length);
+    this.readLong(view, packet);
   }
 
-  private readMacs(view: DataView, frame: PacketHeaders, isSecond: boolean, length: number): number {
+  private readLong(view: DataView, packet: IpPacket): void {
     const { words } = this;
-    const { sourceMacAt, destinationMacAt } = frame;
+    const { ipVersion, sourcePort, destinationPort, sourceAt, destinationAt } = packet;
+    const addressOctets = ipVersion === 4 ? 4 : 16;
+    const isSecond = !this.isUniflow && isSourceSecond(view, packet, addressOctets);
+    this.sourceIsSecond = isSecond;
+    words[0] = isSecond ? (destinationPort << 16) | sourcePort : (sourcePort << 16) | destinationPort;
+    let length = 2;
+    if (this.hasTunnel) words[length++] = packet.tunnelId;
+    if (this.hasMac) length = this.readMacs(view, packet, isSecond, length);
+    const first = isSecond ? destinationAt : sourceAt;
+    const second = isSecond ? sourceAt : destinationAt;
+    for (let i = 0; i < addressOctets; i += 4) words[length++] = view.getUint32(first + i);
+    const firstEnd = length;
+    for (let i = 0; i < addressOctets; i += 4) words[length++] = view.getUint32(second + i);
+    this.length = length;
+    this.mix = mixOf(words[0]!, words[firstEnd - 1]!, words[length - 1]!);
+  }
+
+  private readMacs(view: DataView, packet: IpPacket, isSecond: boolean, length: number): number {
+    const { words } = this;
+    const { sourceMacAt, destinationMacAt } = packet;
     if (sourceMacAt < 0 || destinationMacAt < 0) {
       words.fill(0, length, length + 3);
     } else {
@@ -90,9 +105,9 @@ export class FlowKey {
     return length + 3;
   }
 
-  /** HalfSipHash-1-3 of the words (Aumasson and Bernstein): whoever sends packets cannot choose them to collide. */
-  private hashOf(length: number): number {
-    const { words } = this;
+  /** Seeded hash of the words, signed: HalfSipHash-1-3 (Aumasson and Bernstein). Whoever sends packets cannot choose them to collide. */
+  hash(): number {
+    const { words, length } = this;
     let v0 = this.seed0;
     let v1 = this.seed1;
     let v2 = v0 ^ 0x6c796765;
@@ -114,16 +129,21 @@ export class FlowKey {
       v2 = (v2 << 16) | (v2 >>> 16);
       v0 ^= word;
     }
-    return (v1 ^ v3) >>> 0;
+    return v1 ^ v3;
   }
 }
 
-/** Whether the source of an IPv6 packet is the second endpoint: that with the higher address, then the higher port. */
-function isSourceSecond(view: DataView, ip: PacketHeaders, sourcePort: number, destinationPort: number): boolean {
-  for (let i = 0; i < 16; i += 4) {
-    const source = view.getUint32(ip.sourceIPv6At + i);
-    const destination = view.getUint32(ip.destinationIPv6At + i);
+function mixOf(ports: number, first: number, second: number): number {
+  const mixed = Math.imul(ports ^ Math.imul(first, 0x9e3779b1) ^ Math.imul(second, 0x85ebca6b), 0xc2b2ae35);
+  return mixed >>> 16;
+}
+
+/** Whether the source of a packet is the second endpoint: that with the higher address, then the higher port. */
+function isSourceSecond(view: DataView, packet: IpPacket, addressOctets: number): boolean {
+  for (let i = 0; i < addressOctets; i += 4) {
+    const source = view.getUint32(packet.sourceAt + i);
+    const destination = view.getUint32(packet.destinationAt + i);
     if (source !== destination) return source > destination;
   }
-  return sourcePort > destinationPort;
+  return packet.sourcePort > packet.destinationPort;
 }

@@ -78,3 +78,5 @@ export const STATE_FIN = 8;
 export const STATE_ENDED = 32;
 /** {@link STATE}: MAC addresses were seen. */
 export const STATE_MACS = 64;
+/** {@link STATE}: no further payload is of use to find the application. */
+export const STATE_DECIDED = 128;

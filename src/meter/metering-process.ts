@@ -1,8 +1,12 @@
+import type { PacketBatch } from '../bytes/packet-batch.ts';
 import type { RecordOutput } from '../flow/record-output.ts';
 import { MeterCounters } from '../metrics/meter-counters.ts';
+import { IpPacket } from '../packet/ip-packet.ts';
+import { LINK_ETHERNET } from '../packet/link-type.ts';
 import { FAULT_LINK_TYPE_UNKNOWN, FAULT_NONE } from '../packet/packet-fault.ts';
 import { PacketHeaders } from '../packet/packet-headers.ts';
 import { parsePacket } from '../packet/parse-packet.ts';
+import { readPlainFrame } from '../packet/plain-frame.ts';
 import type { ApplicationDetector } from './application-detector.ts';
 import {
   END_ACTIVE,
@@ -34,6 +38,7 @@ import {
   SIZES,
   STATE,
   STATE_CLIENT_IS_SECOND,
+  STATE_DECIDED,
   STATE_ENDED,
   STATE_FIN,
   STATE_MACS,
@@ -88,9 +93,14 @@ export class MeteringProcess implements FlowCacheHandler {
   readonly counters = new MeterCounters();
   /** The flows in progress. */
   readonly cache: FlowCache;
-  private readonly options: MeteringOptions;
+  private readonly samplingInterval: number;
+  private readonly idleTimeoutUs: number;
+  private readonly activeTimeoutUs: number;
   private readonly output: RecordOutput;
   private readonly detector: ApplicationDetector | undefined;
+  /** The packet at hand. */
+  private readonly packet = new IpPacket();
+  /** Its headers, unless it is a plain frame, of which only a flow's first is read so thoroughly. */
   private readonly headers = new PacketHeaders();
   private readonly key: FlowKey;
   private readonly tcp: TcpAnalysis | undefined;
@@ -104,7 +114,9 @@ export class MeteringProcess implements FlowCacheHandler {
 
   /** Records go to `output`, one at a time; `detector` sees payload. */
   constructor(options: MeteringOptions, output: RecordOutput, detector?: ApplicationDetector) {
-    this.options = options;
+    this.samplingInterval = options.samplingInterval;
+    this.idleTimeoutUs = options.idleTimeoutUs;
+    this.activeTimeoutUs = options.activeTimeoutUs;
     this.output = output;
     this.detector = detector;
     this.cache = new FlowCache(options, this);
@@ -135,34 +147,69 @@ export class MeteringProcess implements FlowCacheHandler {
     timeUs: number,
     interfaceNumber: number,
   ): void {
-    const { counters, headers, options } = this;
+    this.timeUs[0] = timeUs;
+    const from = Math.max(start, 0);
+    this.take(octets, view, from, Math.min(end, view.byteLength), wireLength, linkType, interfaceNumber);
+  }
+
+  /** Takes packets as {@link MeteringProcess.add} does, those of one batch, all of which lie within its view. */
+  addBatch(batch: PacketBatch, interfaceNumber: number): void {
+    const { octets, view, starts, ends, wireLengths, linkTypes, timesUs, count } = batch;
+    for (let i = 0; i < count; i++) {
+      this.timeUs[0] = timesUs[i]!;
+      this.take(octets, view, starts[i]!, ends[i]!, wireLengths[i]!, linkTypes[i]!, interfaceNumber);
+    }
+  }
+
+  private take(
+    octets: Uint8Array,
+    view: DataView,
+    start: number,
+    end: number,
+    wireLength: number,
+    linkType: number,
+    interfaceNumber: number,
+  ): void {
+    const { counters, packet, detector, cache } = this;
     counters.packetsSeen++;
     // 0 stands for no time.
-    const nowUs = Math.max(timeUs, 1);
-    this.timeUs[0] = nowUs;
-    this.cache.advance(nowUs);
-    if (options.samplingInterval > 1 && this.sampleCount++ % options.samplingInterval !== 0) {
+    if (this.timeUs[0]! < 1) this.timeUs[0] = 1;
+    cache.advance(this.timeUs[0]!);
+    if (this.samplingInterval > 1 && this.sampleCount++ % this.samplingInterval !== 0) {
       counters.packetsIgnored.not_sampled++;
       return;
     }
-    parsePacket(view, start, end, linkType, headers);
-    if (headers.ipVersion === 0) {
-      this.ignore(headers);
-      return;
-    }
-    const inner = headers.hasInner ? headers.inner : undefined;
-    const isInside = this.isInner && inner !== undefined && inner.ipVersion !== 0;
-    const ip = isInside ? inner : headers;
+    const isPlain = linkType === LINK_ETHERNET && readPlainFrame(view, start, end, packet);
+    if (!isPlain && !this.readHeaders(view, start, end, wireLength, linkType)) return;
+    const { ipLength, protocol } = packet;
     counters.packetsMetered++;
-    const length =
-      ip.ipTotalLength !== 0 ? ip.ipTotalLength : Math.max(0, wireLength - (ip.networkAt - headers.linkAt));
-    counters.octetsMetered += length;
-    const slot = this.slotOf(view, ip, headers, interfaceNumber);
-    const direction = this.count(slot, ip, length);
-    if (ip.protocol === TCP && ip.transportAt >= 0) this.addTcp(slot, direction, view, ip);
-    const { detector } = this;
-    if (detector !== undefined && ip.payloadAt >= 0 && !isLaterFragment(ip) && detector.wants(slot)) {
-      this.detect(detector, slot, direction, octets, view, ip);
+    counters.octetsMetered += ipLength;
+    this.key.read(view, packet);
+    const slot = this.slotOf(view, isPlain, interfaceNumber);
+    const { words } = cache;
+    const row = slot * ROW_WORDS;
+    const isSecond = (words[row + STATE]! & STATE_CLIENT_IS_SECOND) !== 0;
+    const direction = this.isBiflow && this.key.sourceIsSecond !== isSecond ? 1 : 0;
+    this.count(row, direction, ipLength);
+    if (packet.tcpAt >= 0) this.addTcp(slot, direction, view);
+    if (detector !== undefined && packet.payloadAt >= 0 && (words[row + STATE]! & STATE_DECIDED) === 0) {
+      const { sourcePort, destinationPort, payloadAt, payloadEnd, tcpAt } = packet;
+      const clientPort = direction === 0 ? sourcePort : destinationPort;
+      const serverPort = direction === 0 ? destinationPort : sourcePort;
+      const sequence = tcpAt >= 0 && payloadAt >= tcpAt + 8 ? view.getUint32(tcpAt + 4) : 0;
+      detector.onPayload(
+        slot,
+        protocol,
+        clientPort,
+        serverPort,
+        direction,
+        octets,
+        view,
+        payloadAt,
+        payloadEnd,
+        sequence,
+      );
+      if (!detector.wants(slot)) words[row + STATE]! |= STATE_DECIDED;
     }
   }
 
@@ -196,51 +243,59 @@ export class MeteringProcess implements FlowCacheHandler {
     this.forgetCounts(slot);
   }
 
-  private ignore(headers: PacketHeaders): void {
-    const { packetsIgnored } = this.counters;
-    if (headers.networkAt >= 0) packetsIgnored.ip_header_damaged++;
-    else if (headers.fault === FAULT_LINK_TYPE_UNKNOWN) packetsIgnored.link_type_unknown++;
-    else if (headers.fault !== FAULT_NONE && !headers.isArp) packetsIgnored.link_damaged++;
-    else packetsIgnored.not_ip++;
+  /** Reads any packet; false, and counted, where there is nothing to meter in it. */
+  private readHeaders(view: DataView, start: number, end: number, wireLength: number, linkType: number): boolean {
+    const { headers, packet } = this;
+    parsePacket(view, start, end, linkType, headers);
+    if (headers.ipVersion === 0) {
+      this.ignore(headers);
+      return false;
+    }
+    const ip = this.metered();
+    const isIPv4 = ip.ipVersion === 4;
+    packet.start = start;
+    packet.end = end;
+    packet.ipVersion = ip.ipVersion;
+    packet.protocol = ip.protocol;
+    packet.tos = ip.tos;
+    packet.ttl = ip.ttl;
+    packet.ipLength =
+      ip.ipTotalLength !== 0 ? ip.ipTotalLength : Math.max(0, wireLength - (ip.networkAt - headers.linkAt));
+    packet.sourceAt = isIPv4 ? ip.networkAt + 12 : ip.sourceIPv6At;
+    packet.destinationAt = isIPv4 ? ip.networkAt + 16 : ip.destinationIPv6At;
+    packet.isFragment = ip.isFragment;
+    packet.vlans = headers.vlanId | (headers.innerVlanId << 12);
+    packet.tunnelId = headers.hasTunnelId ? headers.tunnelId : 0;
+    packet.sourceMacAt = headers.sourceMacAt;
+    packet.destinationMacAt = headers.destinationMacAt;
+    const isTcp = ip.protocol === TCP && ip.transportAt >= 0;
+    const isFollowed = isTcp && !ip.isFragment && ip.payloadEnd - ip.transportAt >= 20;
+    packet.tcpAt = isTcp ? ip.transportAt : -1;
+    packet.tcpFlags = ip.tcpFlags;
+    packet.tcpHeaderLength = isFollowed && ip.tcpDataOffset >= 20 ? ip.tcpDataOffset : 0;
+    packet.payloadAt = ip.fragmentOffset !== 0 ? -1 : ip.payloadAt;
+    packet.payloadEnd = ip.payloadEnd;
+    packet.payloadLength = ip.payloadLength;
+    this.readPorts(view, ip);
+    return true;
   }
 
-  /** Slot of the packet's flow, which is made where there is none, or none any more. */
-  private slotOf(view: DataView, ip: PacketHeaders, frame: PacketHeaders, interfaceNumber: number): number {
-    const { cache, key } = this;
-    const timeUs = this.timeUs[0]!;
-    this.readKey(view, ip, frame);
-    const slot = cache.find(key, ip.ipVersion);
-    if (slot < 0) return this.begin(view, ip, frame, interfaceNumber);
-    const at = slot * (ROW_WORDS / 2);
-    const { doubles } = cache;
-    const lastUs = Math.max(doubles[at + LAST_US / 2]!, doubles[at + LAST_US / 2 + 1]!);
-    if (timeUs - lastUs >= this.options.idleTimeoutUs) {
-      cache.end(slot, END_IDLE);
-      return this.begin(view, ip, frame, interfaceNumber);
-    }
-    if (ip.protocol === TCP && (ip.tcpFlags & (SYN | RST)) === SYN && this.isOtherConnection(slot, ip)) {
-      cache.end(slot, END_OF_FLOW);
-      return this.begin(view, ip, frame, interfaceNumber);
-    }
-    const forwardUs = doubles[at + FIRST_US / 2]!;
-    const reverseUs = doubles[at + FIRST_US / 2 + 1]!;
-    const { activeTimeoutUs } = this.options;
-    if (
-      (forwardUs !== 0 && timeUs - forwardUs >= activeTimeoutUs) ||
-      (reverseUs !== 0 && timeUs - reverseUs >= activeTimeoutUs)
-    )
-      this.onFlowEnd(slot, END_ACTIVE);
-    return slot;
+  /** Of the packet whose headers were read, and that in its tunnel, the one that is metered. */
+  private metered(): PacketHeaders {
+    const { headers } = this;
+    const inner = this.isInner && headers.hasInner ? headers.inner : undefined;
+    return inner !== undefined && inner.ipVersion !== 0 ? inner : headers;
   }
 
-  private readKey(view: DataView, ip: PacketHeaders, frame: PacketHeaders): void {
+  private readPorts(view: DataView, ip: PacketHeaders): void {
+    const { packet } = this;
     let { sourcePort, destinationPort } = ip;
     if (ip.protocol === ICMP || ip.protocol === ICMPV6) {
       sourcePort = ip.transportAt < 0 ? 0 : icmpKeyOf(ip.protocol, ip.icmpType, ip.icmpCode);
       destinationPort = sourcePort;
     }
     if (ip.isFragment) {
-      if (!isLaterFragment(ip)) {
+      if (ip.fragmentOffset === 0) {
         this.fragments.add(view, ip, sourcePort, destinationPort, this.timeUs[0]!);
       } else if (this.fragments.find(view, ip, this.timeUs[0]!)) {
         this.counters.fragmentsMatched++;
@@ -250,21 +305,59 @@ export class MeteringProcess implements FlowCacheHandler {
         this.counters.fragmentsUnmatched++;
       }
     }
-    this.key.read(view, ip, frame, sourcePort, destinationPort);
+    packet.sourcePort = sourcePort;
+    packet.destinationPort = destinationPort;
+  }
+
+  private ignore(headers: PacketHeaders): void {
+    const { packetsIgnored } = this.counters;
+    if (headers.networkAt >= 0) packetsIgnored.ip_header_damaged++;
+    else if (headers.fault === FAULT_LINK_TYPE_UNKNOWN) packetsIgnored.link_type_unknown++;
+    else if (headers.fault !== FAULT_NONE && !headers.isArp) packetsIgnored.link_damaged++;
+    else packetsIgnored.not_ip++;
+  }
+
+  /** Slot of the packet's flow, which is made where there is none, or none any more. */
+  private slotOf(view: DataView, isPlain: boolean, interfaceNumber: number): number {
+    const { cache, key, packet } = this;
+    const slot = cache.find(key, packet.ipVersion);
+    if (slot < 0) return this.begin(view, isPlain, interfaceNumber);
+    const timeUs = this.timeUs[0]!;
+    const at = slot * (ROW_WORDS / 2);
+    const { doubles } = cache;
+    const forwardLastUs = doubles[at + LAST_US / 2]!;
+    const reverseLastUs = doubles[at + LAST_US / 2 + 1]!;
+    const lastUs = Math.max(forwardLastUs, reverseLastUs);
+    if (timeUs - lastUs >= this.idleTimeoutUs) {
+      cache.end(slot, END_IDLE);
+      return this.begin(view, isPlain, interfaceNumber);
+    }
+    if ((packet.tcpFlags & (SYN | RST)) === SYN && packet.protocol === TCP && this.isOtherConnection(slot, view)) {
+      cache.end(slot, END_OF_FLOW);
+      return this.begin(view, isPlain, interfaceNumber);
+    }
+    const forwardUs = doubles[at + FIRST_US / 2]!;
+    const reverseUs = doubles[at + FIRST_US / 2 + 1]!;
+    const overdueUs = timeUs - this.activeTimeoutUs;
+    if ((forwardUs !== 0 && forwardUs <= overdueUs) || (reverseUs !== 0 && reverseUs <= overdueUs))
+      this.onFlowEnd(slot, END_ACTIVE);
+    return slot;
   }
 
   /** Whether a SYN or SYN-ACK opens a connection other than the one of the flow. */
-  private isOtherConnection(slot: number, ip: PacketHeaders): boolean {
+  private isOtherConnection(slot: number, view: DataView): boolean {
     const state = this.cache.words[slot * ROW_WORDS + STATE]!;
     if (this.tcp === undefined) return (state & (STATE_ENDED | BOTH_FINS)) !== 0;
     const isSecond = (state & STATE_CLIENT_IS_SECOND) !== 0;
     const direction = this.isBiflow && this.key.sourceIsSecond !== isSecond ? 1 : 0;
-    return this.tcp.isOtherConnection(slot, direction, ip.tcpSequence);
+    return this.tcp.isOtherConnection(slot, direction, view.getUint32(this.packet.tcpAt + 4));
   }
 
   /** Makes the flow of a packet: what its first packet alone says. */
-  private begin(view: DataView, ip: PacketHeaders, frame: PacketHeaders, interfaceNumber: number): number {
-    const { cache, key, isInner } = this;
+  private begin(view: DataView, isPlain: boolean, interfaceNumber: number): number {
+    const { cache, key, isInner, packet, headers: frame } = this;
+    if (isPlain) parsePacket(view, packet.start, packet.end, LINK_ETHERNET, frame);
+    const ip = this.metered();
     const slot = cache.add(key, ip.ipVersion, ip.protocol, this.timeUs[0]!);
     const row = slot * ROW_WORDS;
     const { words } = cache;
@@ -324,26 +417,23 @@ export class MeteringProcess implements FlowCacheHandler {
     }
   }
 
-  /** Counts a packet to its flow and gives its direction. */
-  private count(slot: number, ip: PacketHeaders, length: number): 0 | 1 {
+  /** Counts the packet to its flow. */
+  private count(row: number, direction: number, length: number): void {
     const timeUs = this.timeUs[0]!;
     const { words, doubles } = this.cache;
-    const row = slot * ROW_WORDS;
-    const isSecond = (words[row + STATE]! & STATE_CLIENT_IS_SECOND) !== 0;
-    const direction = this.isBiflow && this.key.sourceIsSecond !== isSecond ? 1 : 0;
+    const { ttl, isFragment } = this.packet;
     const packets = words[row + PACKETS + direction]!;
     const at = (row >> 1) + direction;
     words[row + PACKETS + direction] = packets + 1;
     doubles[at + OCTETS / 2]! += length;
     if (timeUs > doubles[at + LAST_US / 2]!) doubles[at + LAST_US / 2] = timeUs;
     const short = Math.min(length, 0xffff);
-    const shift = 16 * direction;
-    const { ttl } = ip;
+    const shift = direction << 4;
     if (packets === 0) {
       doubles[at + FIRST_US / 2] = timeUs;
       words[row + LENGTHS + direction] = short | (short << 16);
       words[row + TTL]! |= (ttl | (ttl << 8)) << shift;
-      words[row + TOS_AND_ICMP]! |= ip.tos << (8 * direction);
+      words[row + TOS_AND_ICMP]! |= this.packet.tos << (8 * direction);
     } else {
       if (timeUs < doubles[at + FIRST_US / 2]!) doubles[at + FIRST_US / 2] = timeUs;
       const lengths = words[row + LENGTHS + direction]!;
@@ -355,48 +445,21 @@ export class MeteringProcess implements FlowCacheHandler {
         words[row + TTL] = (ttls & ~(0xff00 << shift)) | (ttl << (shift + 8));
     }
     words[row + SIZES + (length < 1516 ? SIZE_CLASS[length]! : 5)]!++;
-    if (ip.isFragment && ((words[row + FRAGMENTS]! >>> shift) & 0xffff) < 0xffff) words[row + FRAGMENTS]! += 1 << shift;
-    return direction;
+    if (isFragment && ((words[row + FRAGMENTS]! >>> shift) & 0xffff) < 0xffff) words[row + FRAGMENTS]! += 1 << shift;
   }
 
-  private addTcp(slot: number, direction: 0 | 1, view: DataView, ip: PacketHeaders): void {
-    const { cache, tcp } = this;
+  private addTcp(slot: number, direction: 0 | 1, view: DataView): void {
+    const { cache, tcp, packet } = this;
     const { words } = cache;
     const row = slot * ROW_WORDS;
-    const { tcpFlags } = ip;
+    const { tcpFlags } = packet;
     words[row + TCP_FLAGS]! |= tcpFlags << (16 * direction);
-    if (tcp !== undefined && !ip.isFragment && ip.tcpDataOffset >= 20) tcp.add(slot, direction, view, ip);
+    if (tcp !== undefined && packet.tcpHeaderLength > 0) tcp.add(slot, direction, view, packet);
     if ((tcpFlags & (FIN | RST)) === 0) return;
     const state = words[row + STATE]! | ((tcpFlags & FIN) !== 0 ? STATE_FIN << direction : 0);
     words[row + STATE] = state;
     const isOver = (tcpFlags & RST) !== 0 || (state & BOTH_FINS) === BOTH_FINS || !this.isBiflow;
     if (isOver && (state & STATE_ENDED) === 0) cache.endSoon(slot, this.timeUs[0]!);
-  }
-
-  private detect(
-    detector: ApplicationDetector,
-    slot: number,
-    direction: 0 | 1,
-    octets: Uint8Array,
-    view: DataView,
-    ip: PacketHeaders,
-  ): void {
-    const { protocol, sourcePort, destinationPort, payloadAt, payloadEnd } = ip;
-    const clientPort = direction === 0 ? sourcePort : destinationPort;
-    const serverPort = direction === 0 ? destinationPort : sourcePort;
-    const sequence = protocol === TCP ? ip.tcpSequence : 0;
-    detector.onPayload(
-      slot,
-      protocol,
-      clientPort,
-      serverPort,
-      direction,
-      octets,
-      view,
-      payloadAt,
-      payloadEnd,
-      sequence,
-    );
   }
 
   /** Starts the counts of a flow anew that was reported and goes on. */
@@ -417,9 +480,4 @@ export class MeteringProcess implements FlowCacheHandler {
     }
     if (this.tcp !== undefined && words[row + STATE]! >>> 24 === TCP) this.tcp.resetCounts(slot);
   }
-}
-
-/** A fragment without the transport header. */
-function isLaterFragment(ip: PacketHeaders): boolean {
-  return ip.fragmentOffset !== 0;
 }

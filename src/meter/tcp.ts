@@ -1,4 +1,4 @@
-import type { PacketHeaders } from '../packet/packet-headers.ts';
+import type { IpPacket } from '../packet/ip-packet.ts';
 import { TcpOptions } from './tcp-options.ts';
 import {
   ACKNOWLEDGED,
@@ -107,30 +107,30 @@ export class TcpAnalysis {
     return (marks & KNOWN_SEQUENCE) !== 0 && (behind <= 0 || behind > OVERTAKEN_SYN_OCTETS);
   }
 
-  /** Takes a segment that is no fragment and whose header was captured. */
-  add(slot: number, direction: 0 | 1, view: DataView, headers: PacketHeaders): void {
+  /** Takes a segment whose {@link IpPacket.tcpHeaderLength} is not 0. */
+  add(slot: number, direction: 0 | 1, view: DataView, packet: IpPacket): void {
     const timeUs = this.timeUs[0]!;
     const { words, doubles, options } = this;
     const row = slot * TCP_ROW_WORDS;
     const own = row + direction * DIRECTION_WORDS;
     const other = row + (1 - direction) * DIRECTION_WORDS;
-    const { tcpFlags: flags, tcpWindow: window, payloadLength: length } = headers;
-    const sequence = headers.tcpSequence | 0;
-    const acknowledgement = headers.tcpAcknowledgement | 0;
+    const { tcpFlags: flags, tcpAt, tcpHeaderLength, payloadLength: length } = packet;
+    const sequence = view.getInt32(tcpAt + 4);
+    const acknowledgement = view.getInt32(tcpAt + 8);
+    const window = view.getUint16(tcpAt + 14);
     const marks = words[own + MARKS]!;
     const isControl = (flags & (SYN | FIN)) !== 0;
     const isPlain = (flags & (SYN | FIN | RST)) === 0;
     const end = (sequence + length + (isControl ? 1 : 0)) | 0;
     const isKnown = (marks & KNOWN_SEQUENCE) !== 0;
     const nextSequence = words[own + NEXT_SEQUENCE]! | 0;
-    const optionsEnd = headers.transportAt + headers.tcpDataOffset;
-    if (headers.tcpDataOffset > 20 && optionsEnd <= headers.payloadEnd)
-      options.read(view, headers.transportAt + 20, optionsEnd);
+    const optionsEnd = tcpAt + tcpHeaderLength;
+    if (tcpHeaderLength > 20 && optionsEnd <= packet.payloadEnd) options.read(view, tcpAt + 20, optionsEnd);
     else options.hasTimestamps = false;
 
     if ((flags & RST) !== 0) words[own + RESETS]!++;
     if (window === 0 && isPlain) words[own + ZERO_WINDOWS]!++;
-    if ((flags & SYN) !== 0) this.noteSyn(row, own, flags, headers.tcpSequence);
+    if ((flags & SYN) !== 0) this.noteSyn(row, own, flags, sequence);
     else if ((flags & RST) === 0) noteWindow(words, own, window);
 
     const isProbe = isKnown && length === 1 && sequence === nextSequence && isZeroWindow(words, other);

@@ -39,6 +39,24 @@ const GRE_ERSPAN_III = 0x22eb;
 /** Source route entries and GTP-U extension headers followed before we give up. */
 const MAX_LISTED_HEADERS = 16;
 
+const IS_TUNNEL_PORT = new Uint8Array(65_536);
+for (const port of [
+  PORT_L2TP,
+  PORT_GTP_U,
+  PORT_TEREDO,
+  PORT_VXLAN,
+  PORT_VXLAN_GPE,
+  PORT_GENEVE,
+  PORT_MPLS,
+  PORT_VXLAN_LINUX,
+])
+  IS_TUNNEL_PORT[port] = 1;
+
+/** Whether a tunnel may be behind a UDP port. */
+export function isTunnelPort(port: number): boolean {
+  return IS_TUNNEL_PORT[port] === 1;
+}
+
 /** Reads the GRE header in `[at, end)` (RFC 2784, RFC 2890, routing of RFC 1701, version 1 of RFC 2637). */
 export function parseGre(view: DataView, at: number, end: number, headers: PacketHeaders): void {
   if (end - at < 4) {

@@ -1,5 +1,6 @@
 /** Captures to flows: files, one after the other, through one metering process, as fast as possible. */
 
+import { PacketBatch } from '../bytes/packet-batch.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { type CaptureOutcome, CaptureReader, formatOf } from '../input/capture-file.ts';
 import { openFilteredSource } from '../input/filtered-source.ts';
@@ -7,7 +8,7 @@ import type { OctetSource } from '../input/octet-source.ts';
 import type { MeteringProcess } from '../meter/metering-process.ts';
 import type { MeterCounters } from '../metrics/meter-counters.ts';
 import { captureProblem, FILE_OUTPUT_OPTIONS, type FileObserver, FileRun } from './file-run.ts';
-import { meteringOf, PacketFeed } from './metering.ts';
+import { meteringOf } from './metering.ts';
 import { Output } from './output.ts';
 import { type SenderSummary, senderSummary } from './sender-summary.ts';
 import { openFileSenders } from './senders.ts';
@@ -26,9 +27,6 @@ export interface ProbeSummary {
   /** Whether all was read and written. */
   readonly isComplete: boolean;
 }
-
-/** Packets between two looks at whether writing keeps up. */
-const PACKETS_BETWEEN_LOOKS = 512;
 
 /** Meters the captures `configuration.read` names, in order. Throws only where a sink cannot be opened, before anything is read. */
 export async function probeFiles(
@@ -50,7 +48,7 @@ class FileProbe {
   readonly #observer: FileObserver;
   readonly #output: Output;
   readonly #meter: MeteringProcess;
-  readonly #feed: PacketFeed;
+  readonly #batch = new PacketBatch();
   readonly #files: FileRun;
 
   constructor(configuration: Configuration, observer: FileObserver, stop: AbortSignal) {
@@ -58,7 +56,6 @@ class FileProbe {
     this.#observer = observer;
     this.#output = new Output(configuration, FILE_OUTPUT_OPTIONS);
     this.#meter = meteringOf(configuration, this.#output, []).meter;
-    this.#feed = new PacketFeed(this.#meter, 0);
     this.#files = new FileRun(this.#output, observer, stop, () => this.#meter.counters.flowRecords);
   }
 
@@ -119,13 +116,10 @@ class FileProbe {
 
   async #read(file: string, source: OctetSource, original: OctetSource): Promise<CaptureOutcome> {
     const reader = new CaptureReader();
-    const { packet } = reader;
-    let sinceLook = 0;
+    const batch = this.#batch;
     for (;;) {
-      while (reader.next()) {
-        this.#feed.add(packet);
-        if (++sinceLook < PACKETS_BETWEEN_LOOKS) continue;
-        sinceLook = 0;
+      while (reader.readBatch(batch)) {
+        this.#meter.addBatch(batch, 0);
         if (this.#output.mustWait) await this.#output.drained();
       }
       const block = await this.#files.nextBlock(file, source, original);

@@ -1,6 +1,7 @@
 /** Interfaces to flows: capturing processes, one metering process, sinks and the status page. */
 
 import { readFileSync } from 'node:fs';
+import { PacketBatch } from '../bytes/packet-batch.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { type CaptureOutcome, CaptureReader } from '../input/capture-file.ts';
 import { LiveCapture } from '../input/live-capture.ts';
@@ -9,7 +10,7 @@ import type { MeteringProcess } from '../meter/metering-process.ts';
 import type { StatusServer } from '../metrics/status.ts';
 import type { NdjsonEvent } from '../sink/ndjson.ts';
 import type { Log } from './log.ts';
-import { meteringOf, PacketFeed } from './metering.ts';
+import { meteringOf } from './metering.ts';
 import { Output, type OutputOptions } from './output.ts';
 import { probeFeedStatus } from './probe-files.ts';
 import { probePages } from './probe-pages.ts';
@@ -155,7 +156,7 @@ class LiveProbe implements RunningProbe {
   async #capture(interfaceName: string, number: number): Promise<void> {
     const { filter, snapLength, captureBuffer, promiscuous, captureWith } = this.#configuration;
     const reader = new CaptureReader();
-    const feed = new PacketFeed(this.meter, number);
+    const batch = new PacketBatch();
     const capture = await LiveCapture.open({
       interfaceName,
       filter,
@@ -165,7 +166,7 @@ class LiveProbe implements RunningProbe {
       tool: captureWith,
       onOctets: (octets) => {
         reader.feed(octets);
-        while (reader.next()) feed.add(reader.packet);
+        while (reader.readBatch(batch)) this.meter.addBatch(batch, number);
       },
       onEnd: (reason) => this.#onCaptureEnd(interfaceName, reason, reader.finish()),
     });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { PacketBatch } from '../../src/bytes/packet-batch.ts';
 import type { CaptureOutcome } from '../../src/input/capture-file.ts';
 import { CaptureReader, formatOf, MAX_CAPTURED_LENGTH, MAX_INTERFACES } from '../../src/input/capture-file.ts';
 import {
@@ -45,6 +46,31 @@ function read(
     }
   }
   return { packets, outcome: reader.finish(), reader };
+}
+
+/** Reads a file as {@link read} does, batch by batch: octets, time in microseconds, link type, length on the wire. */
+function readBatches(file: Uint8Array, blockLength = file.length || 1): unknown[][] {
+  const reader = new CaptureReader();
+  const batch = new PacketBatch();
+  const packets: unknown[][] = [];
+  const scratch = new Uint8Array(blockLength);
+  for (let at = 0; at < file.length; at += blockLength) {
+    const length = Math.min(blockLength, file.length - at);
+    scratch.fill(0xee);
+    scratch.set(file.subarray(at, at + length));
+    reader.feed(scratch.subarray(0, length));
+    while (reader.readBatch(batch)) {
+      for (let i = 0; i < batch.count; i++) {
+        const start = batch.starts[i]!;
+        const octets = Buffer.from(batch.octets.subarray(start, batch.ends[i]!)).toString('latin1');
+        if (octets.length > 0) expect(batch.view.getUint8(start)).toBe(octets.charCodeAt(0));
+        packets.push([octets, batch.timesUs[i], batch.linkTypes[i], batch.wireLengths[i]]);
+      }
+    }
+  }
+  expect(reader.packetsRead).toBe(packets.length);
+  expect(reader.finish()).toBe(read(file).outcome);
+  return packets;
 }
 
 const A = ascii('first packet');
@@ -384,6 +410,41 @@ describe('pcapng', () => {
     for (const options of [hex('0900ffff 06'), hex('0900 0100'), hex('0e000400 01020304'), hex('01')]) {
       const file = join(sectionHeader(), interfaceDescription(1, { options }), enhancedPacket(0, 1_000_000n, A));
       expect(read(file)).toMatchObject({ outcome: 'ok', packets: [{ seconds: 1 }] });
+    }
+  });
+});
+
+describe('batches', () => {
+  const many = Array.from({ length: 700 }, (_, i) => ({
+    seconds: i,
+    fraction: i % 9 === 0 ? 1_200_000 : i,
+    octets: ascii('p'.repeat(i % 60)),
+    originalLength: i + 100,
+  }));
+  const blocks = [
+    sectionHeader(),
+    interfaceDescription(1),
+    interfaceDescription(113),
+    ...Array.from({ length: 300 }, (_, i) => enhancedPacket(i % 2, 2_000_000n + BigInt(i), ascii('q'.repeat(i % 50)))),
+  ];
+
+  it.each([
+    ['pcap', pcap({}, many)],
+    ['pcap of nanoseconds, big-endian', pcap({ littleEndian: false, magic: 0xa1b23c4d, linkType: 113 }, many)],
+    ['modified pcap', pcap({ magic: 0xa1b2cd34 }, many)],
+    ['pcap 2.3', pcap({ minor: 3 }, many)],
+    ['pcapng', join(...blocks)],
+    ['pcap with a damaged packet', join(pcap({}, many), new Uint8Array(40).fill(0xff))],
+  ])('have the packets one by one, whatever the blocks, which may be overwritten: %s', (_, file) => {
+    const whole = read(file).packets.map(({ octets, seconds, nanoseconds, linkType, originalLength }) => [
+      octets,
+      seconds * 1e6 + nanoseconds / 1000,
+      linkType,
+      originalLength,
+    ]);
+    expect(whole.length).toBeGreaterThan(256);
+    for (const blockLength of [file.length, 1, 7, 100, 1000, 4096]) {
+      expect(readBatches(file, blockLength)).toEqual(whole);
     }
   });
 });

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
+import { PacketBatch } from '../../src/bytes/packet-batch.ts';
 import { CaptureReader } from '../../src/input/capture-file.ts';
 import type { ApplicationDetector } from '../../src/meter/application-detector.ts';
 import { type MeteringOptions, MeteringProcess } from '../../src/meter/metering-process.ts';
@@ -65,12 +66,8 @@ export class MeterHarness {
     const octets = file[0] === 0x1f ? gunzipSync(file) : file;
     const reader = new CaptureReader();
     reader.feed(octets);
-    const { packet } = reader;
-    while (reader.next()) {
-      const { view, start, end, originalLength, linkType, seconds, nanoseconds } = packet;
-      const around = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-      this.meter.add(around, view, start, end, originalLength, linkType, seconds * 1e6 + nanoseconds / 1000, 0);
-    }
+    const batch = new PacketBatch();
+    while (reader.readBatch(batch)) this.meter.addBatch(batch, 0);
   }
 
   /** The records so far; `finish` ends all flows first. */
