@@ -52,17 +52,51 @@ const RUNTIME = {
 const encoder = new TextEncoder();
 const writers = new GeneratedFunctions<WriteLine>();
 
+/** Steps of a line above which its code is made of parts, and the fewest and most of a part. */
+const WHOLE_STEPS = 40;
+const LEAST_STEPS = 6;
+const MOST_STEPS = 24;
+
 /**
  * Compiles the steps into straight-line code. Constant text goes out eight octets a store, as the double whose bits they are
  * (eight octets of ASCII are never a NaN, so none is lost): twice as fast as 32-bit stores. The source holds numbers only:
  * no name of an element, be it an Exporter's or a definition file's, is part of it.
+ *
+ * Long lines are written by several functions: what optimising one costs grows faster than its length, and lines that differ in a
+ * few fields, as a meter's do, share most of them.
  */
 export function compileLine(steps: readonly LineStep[]): WriteLine {
+  if (steps.length <= WHOLE_STEPS) return compilePart(steps);
+  const parts = partsOf(steps).map(compilePart);
+  return (out, octets, start, flow) => {
+    let pos = start;
+    for (let i = 0; i < parts.length; i++) pos = parts[i]!(out, octets, pos, flow);
+    return pos;
+  };
+}
+
+function compilePart(steps: readonly LineStep[]): WriteLine {
   const { source, texts } = lineSource(steps);
   return writers.get(
     texts.length === 0 ? source : source + JSON.stringify(texts),
     () => new Function('runtime', 'texts', `'use strict'; ${source}`)(RUNTIME, texts) as WriteLine,
   );
+}
+
+/** Cuts a line before steps that their own place in a flow decides on, so that equal stretches of two lines are cut alike. */
+function partsOf(steps: readonly LineStep[]): LineStep[][] {
+  const parts: LineStep[][] = [];
+  let part: LineStep[] = [];
+  for (const step of steps) {
+    const isCut = Math.imul(step.slot, 0x9e3779b1) >>> 29 === 0;
+    if (part.length === MOST_STEPS || (isCut && part.length >= LEAST_STEPS)) {
+      parts.push(part);
+      part = [];
+    }
+    part.push(step);
+  }
+  parts.push(part);
+  return parts;
 }
 
 /** The generated source, and the texts of choices it refers to by number; apart so that it can be read and tested. */
