@@ -46,7 +46,7 @@ export interface FlowCacheHandler {
 export const LINGER_US = 5_000_000;
 const TICK_US = 1_000_000;
 /** Slots found last that are kept, less one. */
-const RECENT_MASK = 4095;
+const RECENT_MASK = 32767;
 /** No row. */
 const NONE = 0xffffffff;
 
@@ -72,7 +72,7 @@ export class FlowCache {
   nowUs = 0;
   private readonly options: FlowCacheOptions;
   private readonly handler: FlowCacheHandler;
-  /** Pairs: hash, slot + 1 (0 is empty). */
+  /** By place, which a flow's hash chooses: slot + 1; 0 is empty. */
   private readonly table: Int32Array;
   private readonly tableMask: number;
   private readonly heads: Uint32Array;
@@ -85,7 +85,7 @@ export class FlowCache {
   /** How far back time may go. */
   private readonly longestUs: number;
   /** Slots found last, by {@link FlowKey.mix}: most packets' flows are among them, which saves the hash and a look into the table. */
-  private readonly recent = new Uint32Array(RECENT_MASK + 1);
+  private readonly recent = new Int32Array(RECENT_MASK + 1);
   private freeHead = NONE;
   /** Slots never used so far start here. */
   private fresh = 0;
@@ -101,7 +101,7 @@ export class FlowCache {
     this.doubles = new Float64Array(memory);
     this.octets = new Uint8Array(memory);
     const places = powerOfTwo(2 * options.maxFlows);
-    this.table = new Int32Array(2 * places);
+    this.table = new Int32Array(places);
     this.tableMask = places - 1;
     this.longestUs = Math.max(options.idleTimeoutUs, options.activeTimeoutUs);
     const ticks = Math.ceil(Math.max(this.longestUs, LINGER_US) / TICK_US);
@@ -138,9 +138,9 @@ export class FlowCache {
     const { table, tableMask } = this;
     const hash = key.hash();
     for (let place = hash & tableMask; ; place = (place + 1) & tableMask) {
-      const entry = table[2 * place + 1]!;
+      const entry = table[place]!;
       if (entry === 0) return -1;
-      if (table[2 * place]! !== hash || !this.holds(entry - 1, key, ipVersion)) continue;
+      if (!this.holds(entry - 1, key, ipVersion)) continue;
       this.recent[recentPlace] = entry - 1;
       return entry - 1;
     }
@@ -328,24 +328,23 @@ export class FlowCache {
   private enter(hash: number, slot: number): void {
     const { table, tableMask } = this;
     let place = hash & tableMask;
-    while (table[2 * place + 1]! !== 0) place = (place + 1) & tableMask;
-    table[2 * place] = hash;
-    table[2 * place + 1] = slot + 1;
+    while (table[place]! !== 0) place = (place + 1) & tableMask;
+    table[place] = slot + 1;
   }
 
   /** Takes the flow out of the table and moves up those that stand behind their place. */
   private removeEntry(slot: number): void {
-    const { table, tableMask } = this;
-    let hole = this.words[slot * ROW_WORDS + HASH]! & tableMask;
-    while (table[2 * hole + 1]! !== slot + 1) hole = (hole + 1) & tableMask;
-    for (let place = (hole + 1) & tableMask; table[2 * place + 1]! !== 0; place = (place + 1) & tableMask) {
-      const distance = (place - (table[2 * place]! & tableMask)) & tableMask;
+    const { table, tableMask, words } = this;
+    let hole = words[slot * ROW_WORDS + HASH]! & tableMask;
+    while (table[hole]! !== slot + 1) hole = (hole + 1) & tableMask;
+    for (let place = (hole + 1) & tableMask; table[place]! !== 0; place = (place + 1) & tableMask) {
+      const entry = table[place]!;
+      const distance = (place - (words[(entry - 1) * ROW_WORDS + HASH]! & tableMask)) & tableMask;
       if (distance < ((place - hole) & tableMask)) continue;
-      table[2 * hole] = table[2 * place]!;
-      table[2 * hole + 1] = table[2 * place + 1]!;
+      table[hole] = entry;
       hole = place;
     }
-    table[2 * hole + 1] = 0;
+    table[hole] = 0;
   }
 }
 

@@ -108,8 +108,9 @@ export class FlowKey {
   /** Seeded hash of the words, signed: HalfSipHash-1-3 (Aumasson and Bernstein). Whoever sends packets cannot choose them to collide. */
   hash(): number {
     const { words, length } = this;
-    let v0 = this.seed0;
-    let v1 = this.seed1;
+    // Without `| 0` the sums below would be those of doubles.
+    let v0 = this.seed0 | 0;
+    let v1 = this.seed1 | 0;
     let v2 = v0 ^ 0x6c796765;
     let v3 = v1 ^ 0x74656462;
     for (let i = 0; i < length + 4; i++) {

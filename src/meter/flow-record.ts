@@ -50,6 +50,8 @@ import type { TcpAnalysis } from './tcp.ts';
 import {
   APPLICATION_LATENCY,
   CLIENT_LATENCY,
+  COUNT_WORDS,
+  COUNTS,
   DIRECTION_WORDS,
   KEEP_ALIVES,
   LOST,
@@ -344,28 +346,30 @@ export class FlowRecord {
     const rows = tcp.words;
     const client = slot * TCP_ROW_WORDS;
     const server = client + DIRECTION_WORDS;
-    words[SLOT.retransmittedPackets] = rows[client + RETRANSMITTED_PACKETS]!;
-    words[SLOT.reverseRetransmittedPackets] = rows[server + RETRANSMITTED_PACKETS]!;
-    words[SLOT.retransmittedOctets] = rows[client + RETRANSMITTED_OCTETS]!;
-    words[SLOT.reverseRetransmittedOctets] = rows[server + RETRANSMITTED_OCTETS]!;
-    words[SLOT.outOfOrderPackets] = rows[client + OUT_OF_ORDER]!;
-    words[SLOT.reverseOutOfOrderPackets] = rows[server + OUT_OF_ORDER]!;
-    words[SLOT.lostPackets] = rows[client + LOST]!;
-    words[SLOT.reverseLostPackets] = rows[server + LOST]!;
-    words[SLOT.zeroWindows] = rows[client + ZERO_WINDOWS]!;
-    words[SLOT.reverseZeroWindows] = rows[server + ZERO_WINDOWS]!;
-    words[SLOT.keepAlives] = rows[client + KEEP_ALIVES]!;
-    words[SLOT.reverseKeepAlives] = rows[server + KEEP_ALIVES]!;
-    words[SLOT.resets] = rows[client + RESETS]!;
-    words[SLOT.reverseResets] = rows[server + RESETS]!;
+    const clientCounts = client + COUNTS;
+    const serverCounts = clientCounts + COUNT_WORDS;
+    words[SLOT.retransmittedPackets] = rows[clientCounts + RETRANSMITTED_PACKETS]!;
+    words[SLOT.reverseRetransmittedPackets] = rows[serverCounts + RETRANSMITTED_PACKETS]!;
+    words[SLOT.retransmittedOctets] = rows[clientCounts + RETRANSMITTED_OCTETS]!;
+    words[SLOT.reverseRetransmittedOctets] = rows[serverCounts + RETRANSMITTED_OCTETS]!;
+    words[SLOT.outOfOrderPackets] = rows[clientCounts + OUT_OF_ORDER]!;
+    words[SLOT.reverseOutOfOrderPackets] = rows[serverCounts + OUT_OF_ORDER]!;
+    words[SLOT.lostPackets] = rows[clientCounts + LOST]!;
+    words[SLOT.reverseLostPackets] = rows[serverCounts + LOST]!;
+    words[SLOT.zeroWindows] = rows[clientCounts + ZERO_WINDOWS]!;
+    words[SLOT.reverseZeroWindows] = rows[serverCounts + ZERO_WINDOWS]!;
+    words[SLOT.keepAlives] = rows[clientCounts + KEEP_ALIVES]!;
+    words[SLOT.reverseKeepAlives] = rows[serverCounts + KEEP_ALIVES]!;
+    words[SLOT.resets] = rows[clientCounts + RESETS]!;
+    words[SLOT.reverseResets] = rows[serverCounts + RESETS]!;
     words[SLOT.minimumWindow] = rows[client + WINDOWS]! & 0xffff;
     words[SLOT.maximumWindow] = rows[client + WINDOWS]! >>> 16;
     words[SLOT.reverseMinimumWindow] = rows[server + WINDOWS]! & 0xffff;
     words[SLOT.reverseMaximumWindow] = rows[server + WINDOWS]! >>> 16;
-    words[SLOT.maximumSegmentSize] = rows[client + SYN_OPTIONS]! & 0xffff;
-    words[SLOT.windowScale] = rows[client + SYN_OPTIONS]! >>> 16;
-    words[SLOT.reverseMaximumSegmentSize] = rows[server + SYN_OPTIONS]! & 0xffff;
-    words[SLOT.reverseWindowScale] = rows[server + SYN_OPTIONS]! >>> 16;
+    words[SLOT.maximumSegmentSize] = rows[clientCounts + SYN_OPTIONS]! & 0xffff;
+    words[SLOT.windowScale] = rows[clientCounts + SYN_OPTIONS]! >>> 16;
+    words[SLOT.reverseMaximumSegmentSize] = rows[serverCounts + SYN_OPTIONS]! & 0xffff;
+    words[SLOT.reverseWindowScale] = rows[serverCounts + SYN_OPTIONS]! >>> 16;
     words[SLOT.clientNetworkLatency] = known(rows[client + CLIENT_LATENCY]!);
     words[SLOT.serverNetworkLatency] = known(rows[client + SERVER_LATENCY]!);
     words[SLOT.applicationLatency] = known(rows[client + APPLICATION_LATENCY]!);

@@ -1,12 +1,17 @@
 /**
- * How the state of a TCP flow lies in memory: rows of 60 words by slot of the flow cache. Each direction has a part of its own,
- * that of the client's segments first; what both share is behind. A `…_US` value takes two words and holds a double.
+ * How the state of a TCP flow lies in memory: rows of 60 words by slot of the flow cache. What segments change lies together: a part
+ * for each direction, that of the client's segments first. Then comes what both share, then for each direction what few segments
+ * change. A `…_US` value takes two words and holds a double.
  */
 
 /** Words of a row. */
 export const TCP_ROW_WORDS = 60;
-/** Words of a direction. */
-export const DIRECTION_WORDS = 26;
+/** Words of a direction's part. */
+export const DIRECTION_WORDS = 16;
+/** Where the counts of the client's segments are. */
+export const COUNTS = 42;
+/** Words of a direction's counts. */
+export const COUNT_WORDS = 9;
 
 /** Time the highest sequence number rose last. */
 export const NEXT_SEQUENCE_US = 0;
@@ -34,37 +39,37 @@ export const ROUND_TRIP = 13;
 export const ROUND_TRIP_VARIANCE = 14;
 /** Lowest window, highest << 16, unscaled. */
 export const WINDOWS = 15;
-/** Segments sent again. */
-export const RETRANSMITTED_PACKETS = 16;
-/** Octets of payload in them. */
-export const RETRANSMITTED_OCTETS = 17;
-/** Segments out of order. */
-export const OUT_OF_ORDER = 18;
-/** Gaps in the sequence numbers. */
-export const LOST = 19;
-/** Segments with a window of 0. */
-export const ZERO_WINDOWS = 20;
-/** Keep-alives. */
-export const KEEP_ALIVES = 21;
-/** Resets. */
-export const RESETS = 22;
-/** Maximum segment size of the SYN, window scale << 16. */
-export const SYN_OPTIONS = 23;
-/** Time from the client's request to the answer, microseconds + 1, 0 for unknown; in the client's part alone. */
-export const APPLICATION_LATENCY = 24;
-/** Sequence number of the latest SYN. */
-export const SYN_SEQUENCE = 25;
-
 /** Time of the latest SYN. */
-export const SYN_US = 52;
-/** Time of the latest SYN-ACK; 0 once it is answered. */
-export const SYN_ACK_US = 54;
+export const SYN_US = 32;
+/** Time of the latest SYN-ACK, while it {@link AWAITS_CLIENT}. */
+export const SYN_ACK_US = 34;
 /** Time of the client's latest payload, until the server sends some. */
-export const REQUEST_US = 56;
+export const REQUEST_US = 36;
 /** Half the time from SYN-ACK to ACK, microseconds + 1; 0 for unknown. */
-export const CLIENT_LATENCY = 58;
+export const CLIENT_LATENCY = 38;
 /** Half the time from SYN to SYN-ACK, microseconds + 1; 0 for unknown. */
-export const SERVER_LATENCY = 59;
+export const SERVER_LATENCY = 39;
+/** Time from the client's request to the answer, microseconds + 1; 0 for unknown. */
+export const APPLICATION_LATENCY = 40;
+
+/** Of the counts: segments sent again. */
+export const RETRANSMITTED_PACKETS = 0;
+/** Octets of payload in them. */
+export const RETRANSMITTED_OCTETS = 1;
+/** Segments out of order. */
+export const OUT_OF_ORDER = 2;
+/** Gaps in the sequence numbers. */
+export const LOST = 3;
+/** Segments with a window of 0. */
+export const ZERO_WINDOWS = 4;
+/** Keep-alives. */
+export const KEEP_ALIVES = 5;
+/** Resets. */
+export const RESETS = 6;
+/** Maximum segment size of the SYN, window scale << 16. */
+export const SYN_OPTIONS = 7;
+/** Sequence number of the latest SYN. */
+export const SYN_SEQUENCE = 8;
 
 /** {@link MARKS}: a segment was seen, so that {@link NEXT_SEQUENCE} counts. */
 export const KNOWN_SEQUENCE = 1;
@@ -80,3 +85,5 @@ export const KNOWN_WINDOWS = 16;
 export const KNOWN_ANSWER = 32;
 /** {@link MARKS}: a SYN was seen. */
 export const KNOWN_SYN = 64;
+/** {@link MARKS} of the client: a SYN-ACK waits for its answer. */
+export const AWAITS_CLIENT = 128;

@@ -4,7 +4,10 @@ import {
   ACKNOWLEDGED,
   ACKNOWLEDGED_US,
   APPLICATION_LATENCY,
+  AWAITS_CLIENT,
   CLIENT_LATENCY,
+  COUNT_WORDS,
+  COUNTS,
   DIRECTION_WORDS,
   DUPLICATE_ACKNOWLEDGEMENTS,
   KEEP_ALIVES,
@@ -88,9 +91,11 @@ export class TcpAnalysis {
   /** Forgets the counts that were reported, and keeps the state. */
   resetCounts(slot: number): void {
     const { words } = this;
+    const row = slot * TCP_ROW_WORDS;
     for (let direction = 0; direction < 2; direction++) {
-      const own = slot * TCP_ROW_WORDS + direction * DIRECTION_WORDS;
-      for (let i = RETRANSMITTED_PACKETS; i <= RESETS; i++) words[own + i] = 0;
+      const own = row + direction * DIRECTION_WORDS;
+      const counts = row + COUNTS + direction * COUNT_WORDS;
+      for (let i = RETRANSMITTED_PACKETS; i <= RESETS; i++) words[counts + i] = 0;
       words[own + WINDOWS] = 0;
       words[own + MARKS]! &= ~KNOWN_WINDOWS;
     }
@@ -99,9 +104,10 @@ export class TcpAnalysis {
   /** Whether a SYN with this sequence number is another connection's: not the first one sent again. */
   isOtherConnection(slot: number, direction: 0 | 1, sequence: number): boolean {
     const { words } = this;
-    const own = slot * TCP_ROW_WORDS + direction * DIRECTION_WORDS;
+    const row = slot * TCP_ROW_WORDS;
+    const own = row + direction * DIRECTION_WORDS;
     const marks = words[own + MARKS]!;
-    if ((marks & KNOWN_SYN) !== 0) return words[own + SYN_SEQUENCE]! !== sequence;
+    if ((marks & KNOWN_SYN) !== 0) return words[row + COUNTS + direction * COUNT_WORDS + SYN_SEQUENCE]! !== sequence;
     // One that was overtaken on its way here is not far behind.
     const behind = (words[own + NEXT_SEQUENCE]! - sequence) | 0;
     return (marks & KNOWN_SEQUENCE) !== 0 && (behind <= 0 || behind > OVERTAKEN_SYN_OCTETS);
@@ -114,6 +120,7 @@ export class TcpAnalysis {
     const row = slot * TCP_ROW_WORDS;
     const own = row + direction * DIRECTION_WORDS;
     const other = row + (1 - direction) * DIRECTION_WORDS;
+    const counts = row + COUNTS + direction * COUNT_WORDS;
     const { tcpFlags: flags, tcpAt, tcpHeaderLength, payloadLength: length } = packet;
     const sequence = view.getInt32(tcpAt + 4);
     const acknowledgement = view.getInt32(tcpAt + 8);
@@ -128,9 +135,9 @@ export class TcpAnalysis {
     if (tcpHeaderLength > 20 && optionsEnd <= packet.payloadEnd) options.read(view, tcpAt + 20, optionsEnd);
     else options.hasTimestamps = false;
 
-    if ((flags & RST) !== 0) words[own + RESETS]!++;
-    if (window === 0 && isPlain) words[own + ZERO_WINDOWS]!++;
-    if ((flags & SYN) !== 0) this.noteSyn(row, own, flags, sequence);
+    if ((flags & RST) !== 0) words[counts + RESETS]!++;
+    if (window === 0 && isPlain) words[counts + ZERO_WINDOWS]!++;
+    if ((flags & SYN) !== 0) this.noteSyn(row, own, counts, flags, sequence);
     else if ((flags & RST) === 0) noteWindow(words, own, window);
 
     const isProbe = isKnown && length === 1 && sequence === nextSequence && isZeroWindow(words, other);
@@ -138,17 +145,17 @@ export class TcpAnalysis {
     const hasContent = length > 0 || isControl;
     let isAgain = false;
     if (isKeepAlive) {
-      words[own + KEEP_ALIVES]!++;
+      words[counts + KEEP_ALIVES]!++;
     } else if (isKnown && !isProbe) {
       const ahead = (sequence - nextSequence) | 0;
-      if (ahead > 0 && (flags & RST) === 0) words[own + LOST]!++;
+      if (ahead > 0 && (flags & RST) === 0) words[counts + LOST]!++;
       const isAcknowledged = length > 0 && this.isAcknowledged(other, (sequence + length) | 0);
       isAgain = isAcknowledged || (ahead < 0 && hasContent);
       if (isAgain && !isAcknowledged && this.isOvertaken(row, own, other, sequence, end, nextSequence)) {
-        words[own + OUT_OF_ORDER]!++;
+        words[counts + OUT_OF_ORDER]!++;
       } else if (isAgain) {
-        words[own + RETRANSMITTED_PACKETS]!++;
-        words[own + RETRANSMITTED_OCTETS]! += length;
+        words[counts + RETRANSMITTED_PACKETS]!++;
+        words[counts + RETRANSMITTED_OCTETS]! += length;
       }
     }
 
@@ -196,11 +203,11 @@ export class TcpAnalysis {
   }
 
   /** Notes a SYN or SYN-ACK: its options, and the time. */
-  private noteSyn(row: number, own: number, flags: number, sequence: number): void {
+  private noteSyn(row: number, own: number, counts: number, flags: number, sequence: number): void {
     const timeUs = this.timeUs[0]!;
     const { words, doubles, options } = this;
-    words[own + SYN_OPTIONS] = options.maximumSegmentSize | (Math.max(options.windowScale, 0) << 16);
-    words[own + SYN_SEQUENCE] = sequence;
+    words[counts + SYN_OPTIONS] = options.maximumSegmentSize | (Math.max(options.windowScale, 0) << 16);
+    words[counts + SYN_SEQUENCE] = sequence;
     words[own + MARKS]! |= KNOWN_SYN;
     if ((flags & ACK) === 0) {
       doubles[(row + SYN_US) >> 1] = timeUs;
@@ -208,7 +215,10 @@ export class TcpAnalysis {
       const synUs = doubles[(row + SYN_US) >> 1]!;
       if (synUs > 0 && words[row + SERVER_LATENCY]! === 0) words[row + SERVER_LATENCY] = halfLatency(timeUs - synUs);
       // One that comes after its answer was lost on its way to the client, or overtaken.
-      if (words[row + CLIENT_LATENCY]! === 0) doubles[(row + SYN_ACK_US) >> 1] = timeUs;
+      if (words[row + CLIENT_LATENCY]! === 0) {
+        doubles[(row + SYN_ACK_US) >> 1] = timeUs;
+        words[row + MARKS]! |= AWAITS_CLIENT;
+      }
     }
   }
 
@@ -249,9 +259,9 @@ export class TcpAnalysis {
         ((options.echo - words[other + TIMED_TIMESTAMP]!) | 0) >= 0;
       if (isIt) this.addRoundTrip(other, timeUs - timedUs);
     }
-    const synAckUs = doubles[(row + SYN_ACK_US) >> 1]!;
-    if (own === row && synAckUs > 0 && (flags & (SYN | RST)) === 0) {
-      doubles[(row + SYN_ACK_US) >> 1] = 0;
+    if (own === row && (marks & AWAITS_CLIENT) !== 0 && (flags & (SYN | RST)) === 0) {
+      const synAckUs = doubles[(row + SYN_ACK_US) >> 1]!;
+      words[own + MARKS]! &= ~AWAITS_CLIENT;
       // Payload may have waited for the client to have some.
       if (length === 0) words[row + CLIENT_LATENCY] = halfLatency(timeUs - synAckUs);
     }
