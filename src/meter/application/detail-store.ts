@@ -3,6 +3,7 @@ import { DETAIL_SLOTS, type Detail, IS_TEXT, MAX_DETAIL_OCTETS } from './applica
 
 /** Octets of a block, by class; the largest holds everything that HTTP has to say. */
 const BLOCK_OCTETS = [64, 128, 256, 512, 1024, 2048] as const;
+const LARGEST_BLOCK = BLOCK_OCTETS[BLOCK_OCTETS.length - 1]!;
 const CLASS_BITS = 3;
 const SLAB_OCTETS = 65_536;
 /** A block begins with the octets it uses, itself included. */
@@ -51,7 +52,13 @@ export class DetailStore {
   number(slot: number, detail: Detail, value: number): void {
     const at = this.positionOf(slot, detail);
     const to = at >= 0 ? at : this.reserve(slot, detail, 4);
-    if (to >= 0) this.reserved.writeUInt32BE(value >>> 0, to);
+    if (to < 0) return;
+    // Four stores: what `Buffer` has for it looks at its arguments first, which takes longer.
+    const slab = this.reserved;
+    slab[to] = value >>> 24;
+    slab[to + 1] = value >>> 16;
+    slab[to + 2] = value >>> 8;
+    slab[to + 3] = value;
   }
 
   /** A bit for each detail that a flow has: bit 0 for detail 0. */
@@ -127,17 +134,22 @@ export class DetailStore {
     const slab = pool.slabOf(numberOf(block));
     const first = pool.offsetOf(numberOf(block));
     const at = first + used;
-    slab.writeUInt16BE(used + needed, first);
+    slab[first] = (used + needed) >>> 8;
+    slab[first + 1] = used + needed;
     slab[at] = detail;
-    slab.writeUInt16BE(length, at + 1);
+    slab[at + 1] = length >>> 8;
+    slab[at + 2] = length;
     this.reserved = slab;
     return at + DETAIL_HEADER_OCTETS;
   }
 
   /** A block of at least `octets` with the `used` ones of `block`, which is released; 0 where there is none. */
   private moved(block: number, used: number, octets: number): number {
+    // What outgrew a block once will again: it gets twice what it needs, where there is as much.
+    const roomy = block === 0 ? octets : 2 * octets;
+    const wanted = roomy <= LARGEST_BLOCK ? roomy : octets;
     let size = 0;
-    while (size < BLOCK_OCTETS.length && BLOCK_OCTETS[size]! < octets) size++;
+    while (size < BLOCK_OCTETS.length && BLOCK_OCTETS[size]! < wanted) size++;
     const pool = this.pools[size];
     if (pool === undefined) return 0;
     if (pool.isFull()) {
@@ -149,7 +161,10 @@ export class DetailStore {
     if (block !== 0) {
       const from = this.poolOf(block);
       const first = from.offsetOf(numberOf(block));
-      from.slabOf(numberOf(block)).copy(pool.slabOf(taken), pool.offsetOf(taken), first, first + used);
+      const source = from.slabOf(numberOf(block));
+      const target = pool.slabOf(taken);
+      const to = pool.offsetOf(taken);
+      for (let i = 0; i < used; i++) target[to + i] = source[first + i]!;
       from.release(numberOf(block));
     }
     return (taken << CLASS_BITS) + size + 1;
@@ -167,19 +182,20 @@ export class DetailStore {
 
 /** Blocks of one size; a free one holds the number of the next in its first four octets. */
 class BlockPool {
-  private readonly size: number;
-  private readonly perSlab: number;
+  /** Powers of two all: blocks are found by shifts. */
+  private readonly sizeBits: number;
+  private readonly perSlabBits: number;
   private readonly slabs: Buffer[] = [];
   private used = 0;
   private free = -1;
 
   constructor(size: number) {
-    this.size = size;
-    this.perSlab = SLAB_OCTETS / size;
+    this.sizeBits = Math.log2(size);
+    this.perSlabBits = Math.log2(SLAB_OCTETS / size);
   }
 
   isFull(): boolean {
-    return this.free < 0 && this.used === this.slabs.length * this.perSlab;
+    return this.free < 0 && this.used === this.slabs.length << this.perSlabBits;
   }
 
   addSlab(): void {
@@ -200,11 +216,11 @@ class BlockPool {
   }
 
   slabOf(block: number): Buffer {
-    return this.slabs[Math.floor(block / this.perSlab)]!;
+    return this.slabs[block >>> this.perSlabBits]!;
   }
 
   offsetOf(block: number): number {
-    return (block % this.perSlab) * this.size;
+    return (block & ((1 << this.perSlabBits) - 1)) << this.sizeBits;
   }
 }
 
