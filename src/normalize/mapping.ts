@@ -46,6 +46,8 @@ const IANA_MAPPING = table([
   [18, 'bgpNextHopIPv4'],
   [23, 'postOctets'],
   [24, 'postPackets'],
+  [25, 'minimumPacketLength'],
+  [26, 'maximumPacketLength'],
   [27, 'sourceIPv6'],
   [28, 'destinationIPv6'],
   [29, 'sourceIPv6Mask'],
@@ -104,8 +106,14 @@ const REVERSE_MAPPING = table([
   [1, 'reverseOctets'],
   [2, 'reversePackets'],
   [6, 'serverTcpFlags'],
+  [25, 'reverseMinimumPacketLength'],
+  [26, 'reverseMaximumPacketLength'],
+  [52, 'reverseMinimumTtl'],
+  [53, 'reverseMaximumTtl'],
   [85, 'reverseOctets', 2],
   [86, 'reversePackets', 2],
+  [152, 'reverseStartMs'],
+  [153, 'reverseEndMs'],
 ]);
 
 /** Cisco ASA's own numbers of before IANA's ("Cisco ASA NetFlow Implementation Guide"). */
@@ -117,9 +125,25 @@ const NETFLOW9_MAPPING = table([
   [40005, 'firewallEvent', 1],
 ]);
 
+/**
+ * Latencies (123 to 125) stay elements of their own: an Exporter's 0 is printed, and 32 bits of milliseconds are more than a
+ * `duration` holds.
+ */
 const NTOP_MAPPING = table([
   [78, 'clientTcpFlags'],
   [79, 'serverTcpFlags'],
+  [80, 'fragments'],
+  [81, 'reverseFragments'],
+  [88, 'packetsUpTo128'],
+  [89, 'packets128To256'],
+  [90, 'packets256To512'],
+  [91, 'packets512To1024'],
+  [92, 'packets1024To1514'],
+  [93, 'packetsOver1514'],
+  [109, 'retransmittedPackets'],
+  [110, 'reverseRetransmittedPackets'],
+  [111, 'outOfOrderPackets'],
+  [112, 'reverseOutOfOrderPackets'],
   [113, 'innerProtocol'],
   [114, 'innerSourceIPv4'],
   [115, 'innerSourcePort'],
@@ -127,6 +151,8 @@ const NTOP_MAPPING = table([
   [117, 'innerDestinationPort'],
   [118, 'l7Protocol'],
   [119, 'l7ProtocolName'],
+  [127, 'retransmittedOctets'],
+  [128, 'reverseRetransmittedOctets'],
   [168, 'sourceProcessId'],
   [169, 'sourceProcessName'],
   [372, 'sourceProcessUserName'],
@@ -149,6 +175,14 @@ const NTOP_MAPPING = table([
   [394, 'destinationProcessIoWait'],
   [396, 'innerSourceIPv6'],
   [397, 'innerDestinationIPv6'],
+  [415, 'minimumWindow'],
+  [416, 'maximumWindow'],
+  [417, 'maximumSegmentSize'],
+  [418, 'windowScale'],
+  [419, 'reverseMinimumWindow'],
+  [420, 'reverseMaximumWindow'],
+  [421, 'reverseMaximumSegmentSize'],
+  [422, 'reverseWindowScale'],
   [425, 'sourceProcessUserId'],
   [426, 'destinationProcessUserId'],
   [540, 'sourceProcessPackage'],

@@ -287,6 +287,8 @@ function lengthFits(field: FieldName, length: number): boolean {
       return isVariable || length > 0;
     case 'u64':
       return isVariable || (length >= 1 && length <= 8);
+    case 'time':
+      return !isVariable && length >= 4 && length <= 8;
     default:
       return isVariable || (length >= 1 && length <= 4);
   }
@@ -302,6 +304,8 @@ function stepKind(field: FieldName, isVariable: boolean): PlanStep['kind'] {
       return isVariable ? 'variableText' : 'text';
     case 'u64':
       return isVariable ? 'variableLong' : 'long';
+    case 'time':
+      return 'milliseconds';
     default:
       return isVariable ? 'variableWord' : 'word';
   }

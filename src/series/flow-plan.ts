@@ -1,13 +1,13 @@
 import { reportsBothWays } from '../flow/both-ways.ts';
-import { type FieldName, SLOT } from '../flow/fields.ts';
+import { FIELD_BY_NAME, type FieldName, SLOT } from '../flow/fields.ts';
 import type { Flow } from '../flow/flow.ts';
 import type { Layout } from '../flow/layout.ts';
 
-/** Where the octets of an element without a flow field are told. */
+/** Where the octets of an element without a flow field are told, or the number of one with a field is. */
 export interface ElementPlace {
-  /** Word of their position, -1 where the layout has no such element. */
+  /** Word of their position, or of the number; -1 where the layout has neither. */
   readonly slot: number;
-  /** Octets, -1 where the next word has them. */
+  /** Octets, -1 where the next word has them; {@link IN_WORD} or {@link IN_MICROSECONDS} for a number. */
   readonly length: number;
   /** Whether they are a floating-point number. */
   readonly isFloat: boolean;
@@ -77,6 +77,10 @@ export interface FlowPlan {
 }
 
 const NOWHERE: ElementPlace = { slot: -1, length: 0, isFloat: false };
+/** The number is in the word itself. */
+const IN_WORD = -2;
+/** A number of milliseconds is in the word, as microseconds. */
+const IN_MICROSECONDS = -3;
 
 /** Looks the places up. */
 export function planFlow(layout: Layout): FlowPlan {
@@ -92,6 +96,11 @@ export function planFlow(layout: Layout): FlowPlan {
       }
     }
     return NOWHERE;
+  };
+  const number = (name: FieldName): ElementPlace => {
+    const { ntop, type } = FIELD_BY_NAME.get(name)!;
+    if (!layout.has(name)) return element(ntop);
+    return { slot: SLOT[name], length: type === 'duration' ? IN_MICROSECONDS : IN_WORD, isFloat: false };
   };
   const isProbe = reportsBothWays(layout);
   const { recordType } = layout;
@@ -139,12 +148,12 @@ export function planFlow(layout: Layout): FlowPlan {
     serverRoundTripVariance: slotOf('serverRoundTripVariance'),
     clientRoundTripTime: slotOf('clientRoundTripTime'),
     clientRoundTripVariance: slotOf('clientRoundTripVariance'),
-    retransmittedIn: element('RETRANSMITTED_IN_PKTS'),
-    retransmittedOut: element('RETRANSMITTED_OUT_PKTS'),
-    outOfOrderIn: element('OOORDER_IN_PKTS'),
-    outOfOrderOut: element('OOORDER_OUT_PKTS'),
-    clientLatency: element('CLIENT_NW_LATENCY_MS'),
-    serverLatency: element('SERVER_NW_LATENCY_MS'),
+    retransmittedIn: number('retransmittedPackets'),
+    retransmittedOut: number('reverseRetransmittedPackets'),
+    outOfOrderIn: number('outOfOrderPackets'),
+    outOfOrderOut: number('reverseOutOfOrderPackets'),
+    clientLatency: number('clientNetworkLatency'),
+    serverLatency: number('serverNetworkLatency'),
     observationPoint: element('OBSERVATION_POINT_ID', 'observationPointId'),
     sourceCountry: element('SRC_IP_COUNTRY'),
     destinationCountry: element('DST_IP_COUNTRY'),
@@ -162,9 +171,11 @@ export function elementLength({ words }: Flow, { slot, length }: ElementPlace): 
   return length >= 0 ? length : words[slot + 1]!;
 }
 
-/** Value of an element: a number of up to 8 octets, or a float; 0 where it is none. */
+/** Value of an element: a number of up to 8 octets, or a float, or that of its field; 0 where it is none. */
 export function elementNumber(flow: Flow, place: ElementPlace): number {
   if (place.slot < 0) return 0;
+  if (place.length === IN_WORD) return flow.words[place.slot]!;
+  if (place.length === IN_MICROSECONDS) return flow.words[place.slot]! / 1000;
   const length = elementLength(flow, place);
   const { view } = flow;
   const at = flow.words[place.slot]!;

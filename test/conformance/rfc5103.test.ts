@@ -3,7 +3,7 @@
 import { expect, it } from 'vitest';
 import { DecodingHarness } from '../support/decoding-harness.ts';
 import { dataSet, type Field, message, templateSet } from '../support/ipfix-message.ts';
-import { ipv4, joined, type Octets, u8, u32, u64 } from '../support/wire-octets.ts';
+import { ipv4, joined, type Octets, u8, u16, u32, u64 } from '../support/wire-octets.ts';
 
 const REVERSE = 29305;
 
@@ -61,15 +61,51 @@ it('section 6.1: any element has a reverse, named after it', () => {
     [
       [1, 4],
       [152, 8],
-      [152, 8, REVERSE],
+      [154, 4, REVERSE],
       [61, 1, REVERSE],
     ],
-    joined(u32(1), u64(1_699_999_999_000), u64(1_699_999_999_250), u8(1)),
+    joined(u32(1), u64(1_699_999_999_000), u32(0x0102_0304), u8(1)),
   );
   expect(line).toMatchObject({
     FLOW_START_MILLISECONDS: 1_699_999_999_000,
-    reverseFlowStartMilliseconds: 1_699_999_999_250,
+    reverseFlowStartMicroseconds: '01020304',
     reverseFlowDirection: 1,
+  });
+});
+
+it('section 6.1: times, sizes and hop limits of the reverse direction', () => {
+  const fields: readonly Field[] = [
+    [1, 4],
+    [152, 8],
+    [152, 8, REVERSE],
+    [153, 8, REVERSE],
+    [25, 2, REVERSE],
+    [26, 4, REVERSE],
+    [52, 1, REVERSE],
+    [53, 1, REVERSE],
+  ];
+  const record = joined(
+    u32(1),
+    u64(1_699_999_999_000),
+    u64(1_699_999_999_250),
+    u64(1_699_999_999_750),
+    u16(40),
+    u32(1500),
+    u8(63),
+    u8(64),
+  );
+  expect(lineOf(fields, record)).toMatchObject({
+    FLOW_START_MILLISECONDS: 1_699_999_999_000,
+    REVERSE_FLOW_START_MILLISECONDS: 1_699_999_999_250,
+    REVERSE_FLOW_END_MILLISECONDS: 1_699_999_999_750,
+    DST_TO_SRC_MIN_IP_PKT_LEN: 40,
+    DST_TO_SRC_MAX_IP_PKT_LEN: 1500,
+    DST_TO_SRC_MIN_TTL: 63,
+    DST_TO_SRC_MAX_TTL: 64,
+  });
+  expect(lineOf(fields, record, 'iana')).toMatchObject({
+    reverseFlowStartMilliseconds: 1_699_999_999_250,
+    reverseMinimumTTL: 63,
   });
 });
 

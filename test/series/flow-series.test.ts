@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { MadeFlow } from '../support/flow-builder.ts';
+import type { MadeElement, MadeFlow } from '../support/flow-builder.ts';
 import { SeriesHarness, T0 } from './series-harness.ts';
 
 const A = 0x0a000001; // 10.0.0.1
@@ -183,5 +183,46 @@ describe('points of hand-made flows', () => {
       'asn=64500 300s bytes_sent=1000 bytes_rcvd=8',
       'asn=64501 300s bytes_sent=8 bytes_rcvd=1000',
     ]);
+  });
+
+  it('counts what TCP sent again, from fields of a probe and from elements alike', () => {
+    const u32 = (elementId: number, ntop: string, value: number): MadeElement => ({
+      enterpriseNumber: 35_632,
+      elementId,
+      ntop,
+      value: 'unsigned',
+      octets: [0, 0, 0, value],
+    });
+    const counts = { retransmittedPackets: 3, reverseRetransmittedPackets: 4, outOfOrderPackets: 5 };
+    const elements = [
+      u32(109, 'RETRANSMITTED_IN_PKTS', 3),
+      u32(110, 'RETRANSMITTED_OUT_PKTS', 4),
+      u32(111, 'OOORDER_IN_PKTS', 5),
+    ];
+    for (const made of [flow(counts), { ...flow(), elements }]) {
+      const harness = new SeriesHarness().add(made);
+      expect(harness.rows('iface:tcp_retransmissions')).toEqual(['0s packets=0', '60s packets=7']);
+      expect(harness.rows('iface:tcp_out_of_order')).toEqual(['0s packets=0', '60s packets=5']);
+    }
+  });
+
+  it('takes latencies of a handshake for a round trip, from fields of a probe and from elements alike', () => {
+    const ms = (elementId: number, ntop: string, value: number): MadeElement => ({
+      enterpriseNumber: 35_632,
+      elementId,
+      ntop,
+      value: 'unsigned',
+      octets: [value],
+    });
+    const elements = [ms(123, 'CLIENT_NW_LATENCY_MS', 2), ms(124, 'SERVER_NW_LATENCY_MS', 3)];
+    const container = { sourceContainerId: '1edb6c16e3d2' };
+    for (const made of [
+      flow({ ...container, clientNetworkLatency: 2000, serverNetworkLatency: 3000 }),
+      { ...flow(container), elements },
+    ]) {
+      expect(new SeriesHarness().add(made).rows('container:rtt')).toEqual([
+        expect.stringContaining('container=1edb6c16e3d2 60s as_client=10'),
+      ]);
+    }
   });
 });
