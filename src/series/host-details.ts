@@ -9,7 +9,7 @@ const FIRST_HOSTS = 16;
 export class HostDetails {
   /** Row and one, 0 for none. */
   private rows = new Int32Array(FIRST_HOSTS * DETAILS);
-  /** Of a detail's row in each table: where it stands in the above. */
+  /** Of a detail's row in each table: where it stands in the above, and one; 0 for none. */
   private readonly places: Int32Array<ArrayBuffer>[];
 
   /** Rows are those of so many tables. */
@@ -41,7 +41,7 @@ export class HostDetails {
     this.rows = atLeast(this.rows, (host + 1) * DETAILS);
     this.places[table] = atLeast(this.places[table]!, row + 1);
     this.rows[place] = row + 1;
-    this.places[table][row] = place;
+    this.places[table][row] = place + 1;
   }
 
   /** Forgets a host. */
@@ -51,9 +51,9 @@ export class HostDetails {
 
   /** Forgets a detail's row. */
   forgetDetail(table: number, row: number): void {
-    const place = this.places[table]![row];
+    const place = (this.places[table]![row] ?? 0) - 1;
     // Another host may have the place by now.
-    if (place !== undefined && this.rows[place] === row + 1) this.rows[place] = 0;
+    if (place >= 0 && this.rows[place] === row + 1) this.rows[place] = 0;
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { MadeElement, MadeFlow } from '../support/flow-builder.ts';
+import { type MadeElement, type MadeFlow, makeFlow } from '../support/flow-builder.ts';
 import { SeriesHarness, T0 } from './series-harness.ts';
 
 const A = 0x0a000001; // 10.0.0.1
@@ -97,6 +97,34 @@ describe('points of hand-made flows', () => {
   ])('says as ntopng what is sent between %s', (_, sourceIPv4, destinationIPv4, row) => {
     const harness = new SeriesHarness().add(flow({ sourceIPv4, destinationIPv4, reverseOctets: 30_000 }));
     expect(harness.rows('iface:traffic_rxtx').at(-1)).toBe(row);
+  });
+
+  it('keeps nothing of a flow that may be overwritten once it is handed over', () => {
+    const harness = new SeriesHarness();
+    const six = (last: number) => [0xfd, ...new Array<number>(14).fill(0), last];
+    for (const [host, name] of [
+      [1, 'TLS'],
+      [2, 'DNS.Google'],
+    ] as const) {
+      const { startMs, endMs } = flow().fields!;
+      const addresses = { sourceIPv6: six(host), destinationIPv6: six(9) };
+      const made = makeFlow({
+        fields: { ...addresses, protocol: 17, octets: 70 * host, packets: 1, startMs, endMs, l7ProtocolName: name },
+        origin: { exportTimeMs: T0 + 1000 },
+      } as MadeFlow);
+      harness.add(made);
+      made.bytes.fill(0x78);
+      made.words.fill(0x78);
+      made.times.fill(0);
+      made.origin.exporterAddress = '203.0.113.9';
+    }
+    expect(harness.rows('host:ndpi').filter((row) => row.includes('300s'))).toEqual([
+      'host=fd00::1 protocol=TLS 300s bytes_sent=70 bytes_rcvd=0',
+      'host=fd00::9 protocol=TLS 300s bytes_sent=0 bytes_rcvd=70',
+      'host=fd00::2 protocol=DNS.Google 300s bytes_sent=140 bytes_rcvd=0',
+      'host=fd00::9 protocol=DNS.Google 300s bytes_sent=0 bytes_rcvd=140',
+    ]);
+    expect(harness.rows('flowdev:traffic').at(-1)).toBe('device=192.0.2.1 300s bytes_sent=0 bytes_rcvd=210');
   });
 
   it('tells clients from servers and counts contacts', () => {
