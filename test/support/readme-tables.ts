@@ -6,6 +6,8 @@ import { FIELDS } from '../../src/flow/fields.ts';
 import { ORIGIN_KEYS } from '../../src/flow/origin.ts';
 import { DECODE_FAULTS } from '../../src/metrics/decode-counters.ts';
 import { schemaMarkdown } from '../../src/series/schema.ts';
+import { elementOfField, type TemplateVersion } from '../../src/sink/formats/export-element.ts';
+import { REGISTRY } from './export-harness.ts';
 
 function row(...cells: readonly string[]): string {
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
@@ -13,6 +15,14 @@ function row(...cells: readonly string[]): string {
 
 function table(header: readonly string[], rows: readonly string[]): string {
   return [row(...header), row(...header.map(() => '---')), ...rows].join('\n');
+}
+
+/** Keys of a record that an export cannot carry; names of interfaces and VRFs go out as options data. */
+function keysWithoutElement(version: TemplateVersion): string[] {
+  return FIELDS.filter(({ field }) => elementOfField(field, version, REGISTRY) === undefined)
+    .map(({ ntop }) => ntop)
+    .filter((key) => !/(INTERFACE|VRF)_NAME$|^SAMPLING_ORIGIN$/.test(key))
+    .map((key) => `\`${key}\``);
 }
 
 /** Each generated part by the name in its markers. */
@@ -27,6 +37,11 @@ export const README_TABLES: Readonly<Record<string, () => string>> = {
       ['Key', 'With `--names iana`', 'Unit', 'Meaning'],
       FIELDS.map(({ ntop, iana, unit, meaning }) => row(`\`${ntop}\``, `\`${iana}\``, unit, meaning)),
     ),
+  'keys without an element': () => {
+    const [ipfix, netflow9] = [keysWithoutElement(10), keysWithoutElement(9)];
+    const only9 = netflow9.filter((key) => !ipfix.includes(key));
+    return `${ipfix.join(', ')}; in NetFlow v9 also ${only9.join(', ')}`;
+  },
   faults: () => DECODE_FAULTS.map((fault) => `\`${fault}\``).join(', '),
   series: schemaMarkdown,
   environment: () => OPTION_NAMES.map((name) => `\`${environmentName(name)}\``).join(', '),
