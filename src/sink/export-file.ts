@@ -51,8 +51,6 @@ export class FileExport implements ExportTransport {
     }
   }
 
-  async drained(): Promise<void> {}
-
   reopen(): void {
     const descriptor = openFile(this.destination);
     closeSync(this.#descriptor);

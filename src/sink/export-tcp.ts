@@ -30,7 +30,6 @@ export class TcpExport implements ExportTransport {
   /** Flows and octets of each message handed to the socket and not yet to the kernel. */
   #octetsQueued = 0;
   #connection = 0;
-  #waiters: (() => void)[] = [];
 
   /** Connects; rejects with one clear error where that cannot be, unless delivery is `drop`. */
   static async open(options: TcpExportOptions): Promise<TcpExport> {
@@ -74,17 +73,8 @@ export class TcpExport implements ExportTransport {
       this.#octetsQueued -= octets.length;
       if (error) tallies.drop('disconnected', flows);
       else tallies.send(flows, octets.length);
-      this.#wake();
     });
     return true;
-  }
-
-  async drained(): Promise<void> {
-    while (this.tallies.queued.messages > 0) {
-      await new Promise<void>((resolve) => {
-        this.#waiters.push(resolve);
-      });
-    }
   }
 
   reopen(): void {}
@@ -162,13 +152,5 @@ export class TcpExport implements ExportTransport {
         this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS);
       }
     }
-    this.#wake();
-  }
-
-  #wake(): void {
-    if (this.tallies.queued.messages > 0 || this.#waiters.length === 0) return;
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const resolve of waiters) resolve();
   }
 }

@@ -32,7 +32,7 @@ export type ExportEvent =
 
 /** What happens to messages that cannot go out at once. */
 export interface ExportTransportOptions {
-  /** `drop`: they are dropped and counted beyond `queueOctets`. `wait`: the caller awaits {@link ExportTransport.drained} when {@link ExportTransport.mustWait}. */
+  /** `drop`: they are dropped and counted beyond `queueOctets`. `wait`: the caller awaits {@link ExportTallies.drained} when {@link ExportTransport.mustWait}. */
   readonly delivery: 'drop' | 'wait';
   /** Octets that may wait. */
   readonly queueOctets: number;
@@ -56,8 +56,6 @@ export interface ExportTransport {
   readonly failure: Error | undefined;
   /** Takes a message with `flows` flows, of which it copies what it keeps; false where it was dropped. */
   send(octets: Uint8Array, flows: number): boolean;
-  /** Settles when nothing waits any more, or never will go. */
-  drained(): Promise<void>;
   /** Opens a file of that name anew. */
   reopen(): void;
   /** Sends what waits and releases the destination. */
@@ -83,6 +81,7 @@ export class ExportTallies {
   private readonly onEvent: (event: ExportEvent) => void;
   private droppingSince = -1;
   private lastDropMs = 0;
+  private waiters: (() => void)[] = [];
 
   constructor(destination: string, { onEvent }: ExportTransportOptions) {
     this.destination = destination;
@@ -114,6 +113,7 @@ export class ExportTallies {
     this.sent.messages++;
     this.sent.flows += flows;
     this.octetsSent += octets;
+    this.wake();
     if (this.droppingSince < 0) return;
     // Of datagrams to nobody every other one seems to go out.
     if (Date.now() - this.lastDropMs > QUIET_MS) this.endDrops();
@@ -125,6 +125,7 @@ export class ExportTallies {
     this.queued.flows -= flows;
     this.dropped[reason].messages += messages;
     this.dropped[reason].flows += flows;
+    this.wake();
     this.lose(reason);
   }
 
@@ -133,6 +134,15 @@ export class ExportTallies {
     this.refused.messages++;
     this.refused.flows += flows;
     this.lose(reason);
+  }
+
+  /** Settles when no message waits any more: each has gone out, or never will. */
+  async drained(): Promise<void> {
+    while (this.queued.messages > 0) {
+      await new Promise<void>((resolve) => {
+        this.waiters.push(resolve);
+      });
+    }
   }
 
   /** Says that drops are over, where there were any. */
@@ -145,6 +155,13 @@ export class ExportTallies {
 
   private get messagesLost(): number {
     return this.messagesDropped + this.refused.messages;
+  }
+
+  private wake(): void {
+    if (this.queued.messages > 0 || this.waiters.length === 0) return;
+    const { waiters } = this;
+    this.waiters = [];
+    for (const resolve of waiters) resolve();
   }
 
   private lose(reason: ExportDropReason): void {

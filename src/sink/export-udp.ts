@@ -64,7 +64,6 @@ export class UdpExport implements ExportTransport {
   readonly #spare: Uint8Array[] = [];
   /** Flows of the datagram sent last; -1 for none that could still be refused. */
   #lastFlows = -1;
-  #waiters: (() => void)[] = [];
   #isClosed = false;
 
   /** Resolves the host and opens a socket; rejects with one clear error where that cannot be. */
@@ -122,14 +121,6 @@ export class UdpExport implements ExportTransport {
     return true;
   }
 
-  async drained(): Promise<void> {
-    while (this.tallies.queued.messages > 0) {
-      await new Promise<void>((resolve) => {
-        this.#waiters.push(resolve);
-      });
-    }
-  }
-
   reopen(): void {}
 
   async close(): Promise<void> {
@@ -138,7 +129,7 @@ export class UdpExport implements ExportTransport {
     // Whoever limits the rate wants the rest at that rate too, but not for ever.
     const timeOut = delivery === 'drop' ? setTimeout(() => this.#dropQueue(), CLOSE_TIMEOUT_MS) : undefined;
     if (datagramsPerSecond === 0) this.#sendOn();
-    await this.drained();
+    await this.tallies.drained();
     clearTimeout(timeOut);
     clearInterval(this.#timer);
     this.#isClosed = true;
@@ -197,7 +188,6 @@ export class UdpExport implements ExportTransport {
       this.#lastFlows = flows;
     }
     if (this.#spare.length < MAX_SPARE_BUFFERS) this.#spare.push(new Uint8Array(octets.buffer));
-    this.#wake();
   }
 
   /** The last datagram counts as the one that did not arrive: the kernel does not say which. */
@@ -221,14 +211,6 @@ export class UdpExport implements ExportTransport {
       this.octetsQueued -= octets.length;
       this.tallies.drop('closed', flows);
     }
-    this.#wake();
-  }
-
-  #wake(): void {
-    if (this.tallies.queued.messages > 0 || this.#waiters.length === 0) return;
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const resolve of waiters) resolve();
   }
 }
 

@@ -102,7 +102,7 @@ export class ExportSink implements Sink {
   }
 
   async drained(): Promise<void> {
-    await Promise.all(this.targets.map(({ transport }) => transport.drained()));
+    await Promise.all(this.targets.map(({ transport }) => transport.tallies.drained()));
   }
 
   async flush(): Promise<void> {

@@ -262,10 +262,11 @@ export class ZmqSink implements Sink {
     this.#send(FLOW_TOPIC, copy, format === 'tlv', flows, isBalanced ? target : -1);
   }
 
-  #sendJson(topic: string, text: string): void {
+  /** To one publisher, or to all. */
+  #sendJson(topic: string, text: string, target = -1): void {
     const payload = encoder.encode(text);
     if (payload.length > MAX_PAYLOAD_OCTETS) this.#flows!.leftOut.too_large++;
-    else this.#send(topic, payload, false, 0, -1);
+    else this.#send(topic, payload, false, 0, target);
   }
 
   /** To one publisher, or to all for -1. */
@@ -337,21 +338,20 @@ export class ZmqSink implements Sink {
       flows,
       octetsPerSecond: (octets - this.#octetsBefore) / seconds,
       packetsPerSecond: (packets - this.#packetsBefore) / seconds,
-      flowsDropped: this.publishers.reduce(
-        (sum, { dropped }) => sum + Object.values(dropped).reduce((flows, tally) => flows + tally.flows, 0),
-        0,
-      ),
       endpoints: this.publishers.length,
     };
     this.#octetsBefore = octets;
     this.#packetsBefore = packets;
     this.#eventMs = nowMs;
     const exporterId = (address: string): number => uniqueSourceId(this.#probe.sourceId, address);
-    const { status, batchOctets } = this.#options;
-    this.#sendJson(
-      'event',
-      eventMessage(status(), totals, this.#probe, nowMs, Math.max(batchOctets, EVENT_OCTETS), exporterId),
-    );
+    const maxOctets = Math.max(this.#options.batchOctets, EVENT_OCTETS);
+    const status = this.#options.status();
+    // What another endpoint does not take is nothing to its subscribers.
+    this.publishers.forEach(({ dropped }, i) => {
+      const flowsDropped = Object.values(dropped).reduce((sum, tally) => sum + tally.flows, 0);
+      const text = eventMessage(status, { ...totals, flowsDropped }, this.#probe, nowMs, maxOctets, exporterId);
+      this.#sendJson('event', text, i);
+    });
   }
 }
 

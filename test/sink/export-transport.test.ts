@@ -64,7 +64,7 @@ describe('datagrams to a collector', () => {
     // No more than a receive buffer holds.
     send(80);
     expect(transport.mustWait).toBe(true);
-    await transport.drained();
+    await transport.tallies.drained();
     expect(transport.mustWait).toBe(false);
     await transport.close();
     expect(transport.tallies.sent).toEqual({ messages: 80, flows: 560 });

@@ -161,6 +161,26 @@ describe('a ZeroMQ feed', () => {
     expect(events.map(({ kind }) => kind)).toEqual(['subscriber_present', 'subscriber_gone']);
   });
 
+  it('tells each endpoint of its own losses alone', async () => {
+    const sink = await sinkAt(['tcp://127.0.0.1:0', 'tcp://127.0.0.1:0']);
+    const [taken, missed] = sink.publishers;
+    const taker = new Taker().connect(taken!.endpoint);
+    await until(() => taken!.hasSubscriber, 'a subscriber');
+    write(sink, 1000);
+    await sink.flush();
+    await until(() => taker.flows === 1000, 'all flows');
+    expect(missed!.dropped.no_subscriber.flows).toBe(1000);
+    const late = new Taker({}, ['event']).connect(missed!.endpoint);
+    const dropsOf = ({ messages }: Taker) =>
+      messages
+        .filter(({ topic }) => topic === 'event')
+        .map(({ payload }) => JSON.parse(payload.toString()).drops.export_queue_full as number);
+    await until(() => dropsOf(late).length > 0, 'an event there');
+    await until(() => dropsOf(taker).length > 1, 'an event here after the loss');
+    expect(dropsOf(late)).toContain(1000);
+    expect(new Set(dropsOf(taker))).toEqual(new Set([0]));
+  });
+
   it('numbers messages one by one, under one source id', async () => {
     const sink = await sinkAt(['tcp://127.0.0.1:0'], { sourceId: 0x1_0203 });
     const taker = new Taker().connect(sink.publishers[0]!.endpoint);

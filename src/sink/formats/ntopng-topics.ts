@@ -39,7 +39,7 @@ export interface FeedTotals {
   readonly flows: number;
   readonly octetsPerSecond: number;
   readonly packetsPerSecond: number;
-  /** Flows that went out to nobody or not at all. */
+  /** Flows that the endpoint lost: they went out to nobody or not at all. */
   readonly flowsDropped: number;
   /** Ends the feed has. */
   readonly endpoints: number;
