@@ -116,11 +116,12 @@ async function arrived(count: number): Promise<ParsedLine[]> {
 }
 
 /** Sends a capture through and gives the probe's own flows, and those at the end. */
-async function through(capture: string): Promise<{ before: ParsedLine[]; after: ParsedLine[] }> {
-  const run = await runProgram([
-    ...['probe', '--read', capture, '--json', '-'],
-    ...['--export', `udp://127.0.0.1:${collect.port}`, '--export-version', 'ipfix'],
-  ]);
+async function through(
+  capture: string,
+  form: readonly string[] = ['--export-version', 'ipfix'],
+): Promise<{ before: ParsedLine[]; after: ParsedLine[] }> {
+  const destination = `udp://127.0.0.1:${collect.port}`;
+  const run = await runProgram(['probe', '--read', capture, '--json', '-', '--export', destination, ...form]);
   expect([run.code, run.stderr]).toEqual([0, '']);
   const before = flowsOf(run.stdout.split('\n'));
   return { before, after: await arrived(before.length) };
@@ -170,6 +171,27 @@ describe('probe, IPFIX, collect, ZeroMQ, listen: the lines of the probe', () => 
     expect(after).toHaveLength(before.length);
     expect(totals(after)).toEqual(tsharkTotals(capture));
     expect(unexplained(before, after)).toEqual([]);
+  });
+
+  it.each(['9', 'ipfix'])('what ntopng shows of TCP, by its template in version %s', async (version) => {
+    const form = ['--export-version', version, '--template', 'ntopng'];
+    const { before, after } = await through(`${PACKETS}/joy/sample.pcap`, form);
+    const isTcp = ({ PROTOCOL }: ParsedLine): boolean => PROTOCOL === 6;
+    const [was, is] = [before.filter(isTcp), after.filter(isTcp)];
+    expect(is.length).toBeGreaterThan(5);
+    const counts = /^(RETRANSMITTED|OOORDER)_(IN|OUT)_PKTS$|^(CLIENT|SERVER)_TCP_FLAGS$/;
+    const latencies = /^((CLIENT|SERVER)_NW|APPL)_LATENCY_MS$/;
+    const countsOf = (flow: ParsedLine) => Object.fromEntries(Object.entries(flow).filter(([key]) => counts.test(key)));
+    const latenciesOf = (flow: ParsedLine) => {
+      const known = Object.entries(flow).filter(([key]) => latencies.test(key));
+      return Object.fromEntries(known.map(([key, value]) => [key, Math.max(1, Math.round(Number(value)))]));
+    };
+    expect(Object.keys(countsOf(is[0]!))).toHaveLength(6);
+    expect(is.map(countsOf)).toEqual(was.map(countsOf));
+    expect(was.flatMap((flow) => Object.keys(latenciesOf(flow))).length).toBeGreaterThan(0);
+    is.forEach((flow, i) => {
+      expect(flow).toMatchObject(latenciesOf(was[i]!));
+    });
   });
 
   it('all the named differences occur', () => {
