@@ -32,6 +32,8 @@ export interface AgentParts {
   readonly containers: {
     ofCgroup(text: string): ContainerInfo | undefined;
     ofCgroupId(cgroupId: number): ContainerInfo | undefined;
+    /** The containers that share a container's network, without one that only keeps it. */
+    sharing(container: ContainerInfo): readonly ContainerInfo[];
   };
   readonly interfaces: {
     /** Of the own network namespace; `processes` are such of containers in others. */

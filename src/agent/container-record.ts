@@ -6,7 +6,7 @@ import { clipped } from './record-texts.ts';
 /** A container as agents name it: `DOCKER` for any engine, `KUBE` where it is in a pod; ntopng 4 and 5 look for `K8S`, and for the id beside it. */
 export function containerRecord(container: ContainerInfo, dialect: AgentDialect): PlainValue {
   const { shortId, name, pod, podNamespace } = container;
-  const id = { ID: shortId };
+  const id = shortId === '' ? {} : { ID: shortId };
   const named = {
     ...(name !== '' && { NAME: clipped(name) }),
     ...(pod !== '' && { POD: clipped(pod) }),

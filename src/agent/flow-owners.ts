@@ -28,7 +28,8 @@ export class FlowOwners {
   /** The containers of a namespace's process, for the interface that leads there. */
   containerOfNamespace(namespace: number): ContainerInfo | undefined {
     const pid = this.pidOf.get(namespace);
-    return pid === undefined ? undefined : this.containerOf(this.parts.processes.process(pid), 0, 0);
+    const process = pid === undefined ? undefined : this.parts.processes.process(pid);
+    return process && this.parts.containers.ofCgroup(process.cgroup);
   }
 
   /** Looks up the process of an end, and marks what it has used so far. */
@@ -84,6 +85,15 @@ export class FlowOwners {
     if (cgroupId !== 0) return containers.ofCgroupId(cgroupId);
     const pid = this.pidOf.get(namespace);
     const other = pid === undefined ? undefined : processes.process(pid);
-    return other === undefined ? undefined : containers.ofCgroup(other.cgroup);
+    const container = other && containers.ofCgroup(other.cgroup);
+    return container && onlyOne(containers.sharing(container));
   }
+}
+
+/** The container of a network; of several no more than their pod. */
+function onlyOne(containers: readonly ContainerInfo[]): ContainerInfo | undefined {
+  const [first, second] = containers;
+  if (first === undefined || second === undefined) return first;
+  if (first.pod === '') return undefined;
+  return { ...first, id: '', shortId: '', name: '' };
 }

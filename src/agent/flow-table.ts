@@ -105,7 +105,7 @@ export class FlowTable {
     if (end === undefined) {
       // Not connected yet.
       if (state === 'SYN-SENT' || state === 'SYN-RECV') return;
-      end = this.makeEnd(key, entry, this.lookMs);
+      end = this.makeEnd(key, entry, this.lookMs, this.looks === 1);
       if (end === undefined) return;
     }
     end.isSocket = true;
@@ -312,8 +312,8 @@ export class FlowTable {
     if (entry.tcp !== undefined) end.measure(entry.tcp, HAS_RECEIVED_FIN.has(entry.state));
   }
 
-  /** Makes an end and finds or makes its flow; undefined where there is no room. */
-  private makeEnd(key: string, tuple: EndTuple, timeMs: number): FlowEnd | undefined {
+  /** Makes an end and finds or makes its flow, which may be older than the program; undefined where there is no room. */
+  private makeEnd(key: string, tuple: EndTuple, timeMs: number, isOlder = false): FlowEnd | undefined {
     const end = new FlowEnd(key, tuple);
     let name = flowKey(tuple);
     let flow = this.byKey.get(name);
@@ -329,7 +329,7 @@ export class FlowTable {
         this.counters.flowsRefused++;
         return undefined;
       }
-      flow = new AgentFlow(name, timeMs, this.isLooking && this.looks === 1);
+      flow = new AgentFlow(name, timeMs, isOlder);
       this.byKey.set(name, flow);
       this.flows.add(flow);
       this.counters.flowsSeen++;

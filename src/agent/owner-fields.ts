@@ -12,8 +12,9 @@ const HAS_FATHER_PACKAGE = 16;
 const HAS_COMMAND_LINE = 32;
 const HAS_CONTAINER = 64;
 const HAS_USAGE = 128;
+const HAS_CONTAINER_NAMES = 256;
 /** Bits that an owner takes. */
-export const OWNER_BITS = 8;
+export const OWNER_BITS = 9;
 
 /** Which end of a flow an owner has. */
 export type Stem = 'source' | 'destination';
@@ -85,9 +86,13 @@ export function fillOwner(record: RecordTexts, stem: Stem, owner: FlowOwner | un
     }
   }
   if (container !== undefined) {
-    bits |= HAS_CONTAINER;
-    record.text(slots.containerId, container.shortId);
+    // Of a pod alone the container may be unknown.
+    if (container.shortId !== '') {
+      bits |= HAS_CONTAINER;
+      record.text(slots.containerId, container.shortId);
+    }
     if (withNames) {
+      bits |= HAS_CONTAINER_NAMES;
       names[slots.containerName] = clipped(container.name);
       names[slots.podName] = clipped(container.pod);
       names[slots.podNamespace] = clipped(container.podNamespace);
@@ -129,7 +134,7 @@ export function ownerEntries(stem: Stem, bits: number): LayoutEntry[] {
       `${stem}ProcessPageFaults`,
       `${stem}ProcessIoWait`,
     );
-  const optional: FieldName[] = has(HAS_CONTAINER)
+  const optional: FieldName[] = has(HAS_CONTAINER_NAMES)
     ? [`${stem}ContainerName`, `${stem}PodName`, `${stem}PodNamespace`]
     : [];
   return [...fields.map((field) => fieldEntry(field)), ...optional.map((field) => fieldEntry(field, true))];

@@ -39,7 +39,7 @@ export class AgentSources implements AgentParts {
 
   /** Opens all but kernel events, which take seconds to begin and come by themselves. Does not reject. */
   static async open(
-    { agentMode, containerSockets }: Configuration,
+    { agentMode, agentCommandLines, containerSockets }: Configuration,
     options: AgentSourcesOptions,
   ): Promise<AgentSources> {
     const isProc = agentMode === 'proc';
@@ -48,7 +48,7 @@ export class AgentSources implements AgentParts {
       SocketSource.open({ mode: isProc ? 'proc' : 'netlink', ignoredPids: () => closes?.pids ?? new Set() }),
       ContainerDirectory.open({ moreSockets: containerSockets }),
     ]);
-    const sources = new AgentSources(sockets, closes, containers, options);
+    const sources = new AgentSources(sockets, closes, containers, agentCommandLines, options);
     sources.#tellMissing();
     if (agentMode === 'auto' || agentMode === 'ebpf') sources.#opening = sources.#openEvents();
     return sources;
@@ -58,13 +58,14 @@ export class AgentSources implements AgentParts {
     sockets: SocketSource,
     closes: CloseSource | undefined,
     containers: ContainerDirectory,
+    readsCommandLines: boolean,
     options: AgentSourcesOptions,
   ) {
     this.#options = options;
     this.sockets = sockets;
     this.closes = closes;
     this.containers = containers;
-    this.processes = new ProcessTable();
+    this.processes = new ProcessTable({ readsCommandLines });
     this.owners = new SocketOwners(this.processes);
     this.usage = new ProcessUsageMeter();
     this.interfaces = new InterfaceSource({ sharing: (container) => containers.sharing(container) });

@@ -126,6 +126,24 @@ describe('flows of sockets', () => {
     expect((await harness.look()).map(show)).toEqual(['192.0.2.7:40001 > 198.51.100.1:80 5 4 8 4 end 3']);
   });
 
+  it('that end during the very first look count whole', async () => {
+    const harness = new AgentHarness();
+    harness.parts.isHearingCloses = true;
+    const { parts } = harness;
+    const closed = socketOf('192.0.2.7:40001', '198.51.100.1:80', {
+      octetsSent: 5,
+      segmentsSent: 4,
+      segmentsReceived: 4,
+    });
+    for (let port = 1000; port < 1600; port++) parts.add(socketOf(`192.0.2.7:${port}`, '198.51.100.1:443'));
+    const look = harness.look();
+    // The look lets others have their turn.
+    setImmediate(() => harness.agent.takeClose({ ...closed, state: 'CLOSE' }, parts.nowMs));
+    await look;
+    const lines = await harness.look();
+    expect(lines.map(show)).toEqual(['192.0.2.7:40001 > 198.51.100.1:80 5 4 0 4 end 3']);
+  });
+
   it('that only TIME-WAIT tells of are told once, where closes are not heard', async () => {
     const harness = new AgentHarness();
     const { parts } = harness;
@@ -322,6 +340,29 @@ describe('both ends on this host', () => {
     const { harness, parts } = await joined('192.0.2.7:8080', '172.17.0.3:80');
     parts.add(socketOf('172.17.0.2:41000', '203.0.113.9:443', {}, { namespace: INSIDE }));
     expect(await harness.look()).toHaveLength(3);
+  });
+
+  it('have the container of their network where no process is known, or its pod where that has several', async () => {
+    const harness = await started();
+    const { parts } = harness;
+    const pod = { pod: 'web-1', podNamespace: 'default' };
+    const [pause, one, two] = ['aaaaaaaaaaaa', 'bbbbbbbbbbbb', 'cccccccccccc'].map((id) =>
+      containerOf(id, { ...pod, name: id }),
+    );
+    parts.namespaces.push({ id: INSIDE, pid: 20 });
+    parts.table.set(20, processOf(20, { cgroup: 'pause' }));
+    parts.byCgroup.set('pause', pause!);
+    parts.shared.set(pause!.id, [one!]);
+    parts.add(socketOf('172.17.0.2:41000', '198.51.100.1:443', {}, { namespace: INSIDE }));
+    const [line] = await harness.look();
+    expect(line).toMatchObject({ SRC_PROC_CONTAINER_ID: 'bbbbbbbbbbbb', SRC_POD_NAME: 'web-1' });
+    parts.shared.set(pause!.id, [one!, two!]);
+    parts.add(socketOf('172.17.0.2:41001', '198.51.100.1:443', {}, { namespace: INSIDE }));
+    const [ofPod] = await harness.look();
+    expect(ofPod).toMatchObject({ SRC_POD_NAME: 'web-1', SRC_POD_NAMESPACE: 'default' });
+    expect(ofPod).not.toHaveProperty('SRC_PROC_CONTAINER_ID');
+    expect(ofPod).not.toHaveProperty('SRC_CONTAINER_NAME');
+    expect(lineProblems(harness.lastText, 'ntop')).toEqual([]);
   });
 
   it('are joined on loopback within a namespace only', async () => {

@@ -1,7 +1,7 @@
 /** An agent whose parts a test plays, and the lines it makes. */
 
 import { Agent, type AgentOptions } from '../../src/agent/agent.ts';
-import type { PlainValue } from '../../src/flow/flow.ts';
+import type { Flow, PlainRecord, PlainValue } from '../../src/flow/flow.ts';
 import type { RecordType } from '../../src/flow/layout.ts';
 import { FlowJson } from '../../src/sink/formats/flow-json.ts';
 import { FakeParts } from './agent-parts.ts';
@@ -22,7 +22,12 @@ export class AgentHarness {
   text = '';
   private readonly writer: FlowJson;
 
-  constructor(options: Partial<AgentOptions> = {}, names: 'ntop' | 'iana' = 'ntop') {
+  /** Flows and events go to `onFlow` too. */
+  constructor(
+    options: Partial<AgentOptions> = {},
+    names: 'ntop' | 'iana' = 'ntop',
+    onFlow: (flow: Flow) => void = () => {},
+  ) {
     this.writer = new FlowJson(
       { names, fields: undefined, upscale: false, recordTypes: ALL_RECORDS, codeGeneration: true },
       (octets) => {
@@ -44,9 +49,18 @@ export class AgentHarness {
       },
       this.parts,
       {
-        flow: (flow) => this.writer.write(flow),
-        event: (flow) => this.writer.write(flow),
-        counters: (record) => this.writer.writeRecord(record),
+        flow: (flow) => {
+          onFlow(flow);
+          this.writer.write(flow);
+        },
+        event: (flow) => {
+          onFlow(flow);
+          this.writer.write(flow);
+        },
+        counters: (record) => {
+          this.onCounters(record);
+          this.writer.writeRecord(record);
+        },
         listeningPorts: (value) => this.ports.push(value),
       },
     );
@@ -71,6 +85,8 @@ export class AgentHarness {
       .map((line) => JSON.parse(line) as AgentLine);
   }
 
+  /** Takes counters too. */
+  onCounters: (record: PlainRecord) => void = () => {};
   /** The lines given last, as written. */
   lastText = '';
 }
