@@ -141,7 +141,7 @@ export class Agent {
     const end = this.table.close(entry, timeMs);
     if (!this.hasEvents || entry.remotePort === 0) return;
     this.setTime();
-    const held = this.closes.figures(endKey(entry));
+    const held = this.closes.figures(endKey(entry), timeMs);
     if (held === false) return;
     const owner = end === undefined ? this.owners.ofSocket(entry, 0) : this.owners.ofEnd(end);
     this.writeEvent(entry, {
@@ -178,7 +178,7 @@ export class Agent {
     if (nowMs - this.forgotMs >= REMEMBER_MS) {
       this.forgotMs = nowMs;
       this.closes.forget();
-      this.table.forgetOver();
+      this.table.ended.forget();
     }
     counters.rounds++;
     counters.roundMs = nowMs - beganMs;

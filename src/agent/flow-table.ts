@@ -1,4 +1,5 @@
 import { AgentFlow, END_REASONS } from './agent-flow.ts';
+import { EndedFlows } from './ended-flows.ts';
 import { type EndTuple, endKey, FlowEnd, flowKey } from './flow-end.ts';
 import { type IsListening, settleRoles } from './flow-roles.ts';
 import type { KernelEvent } from './kernel-event.ts';
@@ -33,17 +34,19 @@ export type TakeFlow = (flow: AgentFlow, isLast: boolean) => void;
 const TCP = 6;
 const UDP = 17;
 /** A flow is reported as ended this much later: its other end may be about to close. */
-const CLOSING_MS = 500;
-/** Ends remembered after their flow was reported as ended: the kernel may tell of them once more. */
-const MAX_OVER = 131_072;
+const CLOSING_MS = 1000;
 /** How far the clocks of events and of closes may be apart. */
 const CLOCK_SLACK_MS = 200;
+/** A close this much later is another connection's: Linux gives a port again after a second at the earliest. */
+const LATE_MS = 2000;
 
 /**
  * Flows of this host's sockets: looks at the kernel's tables, events and closes come in, records of what happened since the
  * last round go out. Sockets of both ends of a connection make one flow.
  */
 export class FlowTable {
+  /** Flows that are over. */
+  readonly ended = new EndedFlows();
   readonly counters: FlowTableCounters = { flowsSeen: 0, flowsJoined: 0, flowsEnded: 0, flowsRefused: 0 };
   /** Whether somebody tells of closes: a socket that is missed is waited for then. */
   hearsCloses = false;
@@ -56,9 +59,6 @@ export class FlowTable {
   private listeningNow = new Set<string>();
   private timeWaits = new Set<string>();
   private timeWaitsNow = new Set<string>();
-  /** When ends closed of which nothing is kept any more, Unix milliseconds. */
-  private over = new Map<string, number>();
-  private overBefore = new Map<string, number>();
   private lookMs = 0;
   /** Looks begun: what is missed is told by these, for clocks are set. */
   private looks = 0;
@@ -164,7 +164,7 @@ export class FlowTable {
         const key = endKey(event);
         let end = this.ends.get(key);
         if (end === undefined) {
-          if (this.over.has(key) || this.overBefore.has(key)) return;
+          if (timeMs <= this.ended.since(event) + LATE_MS) return;
           if (event.octetsSent === 0 && event.octetsReceived === 0) return;
           end = this.makeEnd(key, event, timeMs);
           if (end === undefined) return;
@@ -185,7 +185,7 @@ export class FlowTable {
     let end = this.ends.get(key);
     if (end !== undefined && isOther(end, entry)) return undefined;
     if (end === undefined) {
-      if (this.over.has(key) || this.overBefore.has(key) || !wasConnected(entry)) return undefined;
+      if (timeMs <= this.ended.since(entry) + LATE_MS || !wasConnected(entry)) return undefined;
       end = this.makeEnd(key, entry, timeMs);
       if (end === undefined) return undefined;
     }
@@ -221,12 +221,6 @@ export class FlowTable {
     }
   }
 
-  /** Forgets which ends are over, from before the last call. */
-  forgetOver(): void {
-    this.overBefore = this.over;
-    this.over = new Map();
-  }
-
   private tellFlow(flow: AgentFlow, isLast: boolean, take: TakeFlow): void {
     const isNew = !flow.isReported;
     if (isNew) settleRoles(flow, (...place) => this.listening.has(listeningKey(...place)));
@@ -241,9 +235,10 @@ export class FlowTable {
     this.counters.flowsEnded++;
     if (this.byKey.get(flow.key) === flow) this.byKey.delete(flow.key);
     for (const end of flow.ends) {
+      // Both where they differ, the destination translated between them.
+      this.ended.add(end, flow.closedMs);
       this.flowOf.delete(end);
       if (this.ends.get(end.key) === end) this.ends.delete(end.key);
-      if (this.over.size < MAX_OVER) this.over.set(end.key, end.closedMs);
     }
   }
 
@@ -255,7 +250,7 @@ export class FlowTable {
     }
     // A connection between two looks; where closes are heard, it was.
     if (this.hearsCloses || this.looks === 1 || entry.state !== 'TIME-WAIT' || this.timeWaits.has(key)) return;
-    if (this.over.has(key) || this.overBefore.has(key)) return;
+    if (this.lookMs <= this.ended.since(entry) + LATE_MS) return;
     const made = this.makeEnd(key, entry, this.lookMs);
     if (made === undefined) return;
     made.isSocket = true;
@@ -273,7 +268,7 @@ export class FlowTable {
       if (!flow.isReported && event.timeMs < flow.startMs) flow.startMs = event.timeMs;
       return end;
     }
-    if (end === undefined && isConnection && isBeforeClose(event, this.overSince(key))) return undefined;
+    if (end === undefined && isConnection && isBeforeClose(event, this.ended.since(event))) return undefined;
     if (end !== undefined && (end.isClosed || (isConnection && isOther(end, event)))) {
       this.closeEnd(end, event.timeMs);
       this.ends.delete(key);
@@ -289,11 +284,6 @@ export class FlowTable {
     if (isConnection && !flow.isReported && event.timeMs < flow.startMs) flow.startMs = event.timeMs;
     if (event.timeMs > flow.endMs) flow.endMs = event.timeMs;
     return end;
-  }
-
-  /** When an end that is over closed; -Infinity for any other. */
-  private overSince(key: string): number {
-    return this.over.get(key) ?? this.overBefore.get(key) ?? Number.NEGATIVE_INFINITY;
   }
 
   private knowOwner(end: FlowEnd, event: KernelEvent): void {

@@ -101,9 +101,9 @@ describe('flows of sockets', () => {
       FLOW_END_MILLISECONDS: parts.nowMs - 4000,
     });
     // Told once more, by whoever: the flow has been reported.
-    harness.agent.takeClose(last, parts.nowMs + 1);
+    harness.agent.takeClose(last, parts.nowMs - 3000);
     harness.agent.takeEvents([
-      eventOf('CLOSE', '192.0.2.7:40000', '198.51.100.1:443', parts.nowMs, { octetsSent: 60 }),
+      eventOf('CLOSE', '192.0.2.7:40000', '198.51.100.1:443', parts.nowMs - 3000, { octetsSent: 60 }),
     ]);
     expect(await harness.look()).toEqual([]);
   });
@@ -320,6 +320,22 @@ describe('both ends on this host', () => {
     parts.sockets_.pop();
     const last = [...(await harness.look()), ...(await harness.look())];
     expect(last.map(show)).toEqual(['172.17.0.2:41000 > 172.17.0.3:5432 0 0 0 0 end 3']);
+  });
+
+  it('are one flow even if the last word of an end comes when it has been told', async () => {
+    const harness = await started();
+    const { parts } = harness;
+    parts.isHearingCloses = true;
+    const at = parts.nowMs + 3500;
+    const closed = (local: string, remote: string) =>
+      socketOf(local, remote, { octetsSent: 5, octetsReceived: 5, segmentsReceived: 4 }, { state: 'CLOSE' });
+    harness.agent.takeClose(closed('172.17.0.2:41000', '172.17.0.3:80'), at);
+    expect(await harness.look()).toHaveLength(1);
+    harness.agent.takeClose({ ...closed('172.17.0.3:80', '172.17.0.2:41000'), namespace: INSIDE }, at + 1700);
+    expect(await harness.look()).toEqual([]);
+    // The same ports again.
+    harness.agent.takeClose(closed('172.17.0.2:41000', '172.17.0.3:80'), at + 2500);
+    expect(await harness.look()).toHaveLength(1);
   });
 
   it('are joined where the destination was translated, as published ports are', async () => {

@@ -112,8 +112,10 @@ describe.skipIf(isSkipped)('agent beside containers', () => {
         expect(asked).toBeGreaterThan(40);
         expect(answered).toBeGreaterThan(40);
         for (const record of records) {
-          if (mode === 'auto' || lab.container(client).pod === '') expect(record).toMatchObject(namesOf(client, 'SRC'));
-          if (mode === 'auto' || lab.container(server).pod === '') expect(record).toMatchObject(namesOf(server, 'DST'));
+          if (mode === 'auto') expect(record).toMatchObject({ ...namesOf(client, 'SRC'), ...namesOf(server, 'DST') });
+          // Without kernel events what nobody was seen with has the container of its network.
+          else if (lab.container(client).pod === '' && record['SRC_PROC_CONTAINER_ID'] !== undefined)
+            expect(record).toMatchObject(namesOf(client, 'SRC'));
           if (mode === 'auto') expect(record['SRC_PROC_NAME'], JSON.stringify(record)).toMatch(/busybox|wget/);
         }
       }
