@@ -24,10 +24,25 @@ export function descendantsOf(root: number): number[] {
 
 /** CPU seconds so far of a process and those below it that are still there, user and system. */
 export function cpuSecondsOfTree(root: number): number {
-  return [root, ...descendantsOf(root)].reduce((sum, pid) => {
-    const columns = statOf(pid);
-    return sum + (columns === undefined ? 0 : (Number(columns[11]) + Number(columns[12])) / TICKS_PER_SECOND);
-  }, 0);
+  return [root, ...descendantsOf(root)].reduce((sum, pid) => sum + cpuSecondsOf(pid), 0);
+}
+
+/** The same of one process. */
+export function cpuSecondsOf(pid: number): number {
+  const columns = statOf(pid);
+  return columns === undefined ? 0 : (Number(columns[11]) + Number(columns[12])) / TICKS_PER_SECOND;
+}
+
+/** The same with its children that have ended. */
+export function cpuSecondsWithEnded(pid: number): number {
+  const columns = statOf(pid);
+  if (columns === undefined) return 0;
+  return columns.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_PER_SECOND;
+}
+
+/** What a process calls itself; `''` once it has ended. */
+export function nameOf(pid: number): string {
+  return textOf(`/proc/${pid}/comm`).trim();
 }
 
 /** Peak resident set of the largest process below `root`, KiB. */
