@@ -30,6 +30,12 @@ export interface AgentEvent {
   readonly tcp: TcpFigures | undefined;
 }
 
+/** What changes in a {@link ProcessInfo}, and the record made of it. */
+interface KnownProcess
+  extends Pick<ProcessInfo, 'virtualKib' | 'virtualPeakKib' | 'userName' | 'groupName' | 'packageName'> {
+  readonly record: PlainValue;
+}
+
 const HAS_IPV6 = 1;
 const TCP = 6;
 const ALWAYS: readonly FieldName[] = [
@@ -47,6 +53,7 @@ export class AgentEventRecord {
   private readonly record: RecordTexts;
   private readonly dialect: AgentDialect;
   private readonly layouts = new Map<number, Layout>();
+  private readonly processes = new WeakMap<ProcessInfo, KnownProcess>();
 
   /** Records come from `origin`, under the names of `dialect`. */
   constructor(origin: Origin, withCommandLines: boolean, dialect: AgentDialect) {
@@ -84,7 +91,23 @@ export class AgentEventRecord {
     this.record.flow.attachments.push({ ntop: key, iana: key, value });
   }
 
+  /** The same object while nothing of the process changes: most processes have many sockets. */
   private processRecord(process: ProcessInfo): PlainValue {
+    const { virtualKib, virtualPeakKib, userName, groupName, packageName } = process;
+    const known = this.processes.get(process);
+    const isSame =
+      known?.virtualKib === virtualKib &&
+      known.virtualPeakKib === virtualPeakKib &&
+      known.userName === userName &&
+      known.groupName === groupName &&
+      known.packageName === packageName;
+    if (isSame) return known.record;
+    const record = this.makeProcessRecord(process);
+    this.processes.set(process, { virtualKib, virtualPeakKib, userName, groupName, packageName, record });
+    return record;
+  }
+
+  private makeProcessRecord(process: ProcessInfo): PlainValue {
     const { packageName, commandLine } = process;
     return {
       PID: process.pid,

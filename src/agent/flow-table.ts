@@ -52,6 +52,9 @@ export class FlowTable {
   hearsCloses = false;
   private readonly options: FlowTableOptions;
   private readonly ends = new Map<string, FlowEnd>();
+  /** The same by inode, as of the last look: a number is found much faster than a key is made. */
+  private byInode = new Map<number, FlowEnd>();
+  private byInodeNow = new Map<number, FlowEnd>();
   private readonly flowOf = new Map<FlowEnd, AgentFlow>();
   private readonly byKey = new Map<string, AgentFlow>();
   private readonly flows = new Set<AgentFlow>();
@@ -81,6 +84,7 @@ export class FlowTable {
     this.isLooking = true;
     this.listeningNow = new Set();
     this.timeWaitsNow = new Set();
+    this.byInodeNow = new Map();
   }
 
   /** Takes a socket of the look. To be called for all that listen first. */
@@ -91,8 +95,9 @@ export class FlowTable {
       return;
     }
     if (remotePort === 0) return;
-    const key = endKey(entry);
-    let end = this.ends.get(key);
+    const known = this.byInode.get(entry.inode);
+    const key = known !== undefined && isEndOf(known, entry) ? known.key : endKey(entry);
+    let end = known?.key === key && !known.isClosed ? known : this.ends.get(key);
     if (protocol === TCP && (state === 'TIME-WAIT' || state === 'CLOSE')) {
       this.seeTimeWait(key, entry, end);
       return;
@@ -111,6 +116,7 @@ export class FlowTable {
     end.isSocket = true;
     end.missed = 0;
     if (end.isClosed) return;
+    if (entry.inode !== 0) this.byInodeNow.set(entry.inode, end);
     end.seenLook = this.looks;
     this.know(end, entry);
     if (pid !== 0 && end.pid !== pid) {
@@ -127,6 +133,7 @@ export class FlowTable {
     this.isLooking = false;
     this.listening = this.listeningNow;
     this.timeWaits = this.timeWaitsNow;
+    this.byInode = this.byInodeNow;
     const mostMissed = this.hearsCloses ? 2 : 1;
     for (const end of this.ends.values()) {
       if (end.isClosed || end.seenLook >= this.looks) continue;
@@ -363,6 +370,18 @@ const HAS_RECEIVED_FIN: ReadonlySet<string> = new Set(['CLOSE-WAIT', 'LAST-ACK',
 
 function listeningKey(namespace: number, protocol: number, port: number): string {
   return `${namespace} ${protocol} ${port}`;
+}
+
+/** Whether a socket has the addresses and ports of an end, in its namespace. */
+function isEndOf(end: FlowEnd, entry: EndTuple): boolean {
+  return (
+    end.localPort === entry.localPort &&
+    end.remotePort === entry.remotePort &&
+    end.protocol === entry.protocol &&
+    end.namespace === entry.namespace &&
+    end.localAddress === entry.localAddress &&
+    end.remoteAddress === entry.remoteAddress
+  );
 }
 
 /** Whether the kernel means another socket by the same addresses and ports. */

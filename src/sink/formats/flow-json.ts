@@ -41,6 +41,7 @@ export class FlowJson implements RecordOutput {
   private readonly selected: ReadonlySet<string> | undefined;
   private readonly octets = new Uint8Array(CAPACITY);
   private readonly out = new DataView(this.octets.buffer);
+  private readonly buffer = Buffer.from(this.octets.buffer);
   private pos = 0;
   /** Go with their layouts, which go with the plans of Templates. */
   private readonly writers = new WeakMap<Layout, LayoutWriter>();
@@ -135,9 +136,10 @@ export class FlowJson implements RecordOutput {
 
   /** A key and value of any size that still fits; one that does not is left out. */
   private member(key: string, value: PlainValue, pos: number): number {
-    const text = Buffer.from(`,${JSON.stringify(key)}:${plainJson(value)}`, 'utf8');
-    if (pos + text.length + 64 > CAPACITY) return pos;
-    this.octets.set(text, pos);
-    return pos + text.length;
+    const text = `,${JSON.stringify(key)}:${plainJson(value)}`;
+    // No more than three octets for each of its UTF-16 units.
+    const mayFit = pos + text.length * 3 + 64 <= CAPACITY;
+    if (!mayFit && pos + Buffer.byteLength(text) + 64 > CAPACITY) return pos;
+    return pos + this.buffer.write(text, pos, 'utf8');
   }
 }

@@ -6,9 +6,12 @@ export function plainJson(value: PlainValue): string {
   if (typeof value === 'number') return Number.isFinite(value) ? String(value) : JSON.stringify(String(value));
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
   if (isList(value)) return `[${value.map(plainJson).join(',')}]`;
-  return `{${Object.entries(value)
-    .map(([key, item]) => `${JSON.stringify(key)}:${plainJson(item)}`)
-    .join(',')}}`;
+  // No arrays of entries: an agent writes tens of thousands of such objects a second.
+  let text = '{';
+  for (const key of Object.keys(value)) {
+    text += `${text.length > 1 ? ',' : ''}${JSON.stringify(key)}:${plainJson(value[key]!)}`;
+  }
+  return `${text}}`;
 }
 
 function isList(value: PlainValue): value is readonly PlainValue[] {
