@@ -36,6 +36,8 @@ export interface FlowMakerOptions {
   readonly address?: string;
   /** Words before the program: of `ip netns exec`, for example. */
   readonly launcher?: readonly string[];
+  /** Path of the interpreter, where the first in PATH will not do. */
+  readonly python?: string;
 }
 
 // A fork for each connection, a few at a time; each prints one line, short enough to be written whole.
@@ -90,7 +92,8 @@ os.waitpid(pid, 0)
 
 /** Makes the flows and gives what they were, once all have ended. Rejects where Python fails. */
 export async function makeFlows(options: FlowMakerOptions): Promise<MadeFlows> {
-  const output = await python(MAKER, [options.address ?? '127.0.0.1', JSON.stringify(options.lives)], options.launcher);
+  const words = [options.address ?? '127.0.0.1', JSON.stringify(options.lives)];
+  const output = await python(MAKER, words, options.launcher, options.python);
   const [first, ...rest] = output.split('\n').filter((line) => line !== '');
   const { server } = JSON.parse(first!) as { server: number };
   return { serverPid: server, connections: rest.map((line) => JSON.parse(line) as MadeConnection) };
@@ -101,8 +104,9 @@ export function python(
   source: string,
   words: readonly string[] = [],
   launcher: readonly string[] = [],
+  interpreter = 'python3',
 ): Promise<string> {
-  const [program, ...rest] = [...launcher, 'python3', '-S', '-c', source, ...words];
+  const [program, ...rest] = [...launcher, interpreter, '-S', '-c', source, ...words];
   const child: ChildProcess = spawn(program!, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';

@@ -131,7 +131,21 @@ export class Lab {
 
   /** The same with a changed environment. */
   runWith(environment: Readonly<Record<string, string>>, program: string, ...args: readonly string[]): string {
-    return execFileSync('ip', ['netns', 'exec', this.#namespace, program, ...args], {
+    return this.#runIn(this.#namespace, environment, program, args);
+  }
+
+  /** The same in the neighbour. */
+  runBeside(program: string, ...args: readonly string[]): string {
+    return this.#runIn(this.#peer!, {}, program, args);
+  }
+
+  #runIn(
+    namespace: string,
+    environment: Readonly<Record<string, string>>,
+    program: string,
+    args: readonly string[],
+  ): string {
+    return execFileSync('ip', ['netns', 'exec', namespace, program, ...args], {
       cwd: this.directory,
       encoding: 'utf8',
       env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, ...environment },
