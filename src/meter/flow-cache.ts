@@ -45,8 +45,8 @@ export interface FlowCacheHandler {
 /** Time a flow that ended by FIN or RST waits for stragglers. */
 export const LINGER_US = 5_000_000;
 const TICK_US = 1_000_000;
-/** Slots found last that are kept, less one. */
-const RECENT_MASK = 32767;
+/** Slots found last that are kept: 2 to the power of this. */
+const RECENT_BITS = 14;
 /** No row. */
 const NONE = 0xffffffff;
 
@@ -72,9 +72,11 @@ export class FlowCache {
   nowUs = 0;
   private readonly options: FlowCacheOptions;
   private readonly handler: FlowCacheHandler;
-  /** By place, which a flow's hash chooses: slot + 1; 0 is empty. */
+  /** By place, which the lower bits of a flow's hash choose: slot + 1, and above {@link FlowCache.slotMask} the hash's upper bits; 0 is empty. */
   private readonly table: Int32Array;
   private readonly tableMask: number;
+  /** Bits that hold a slot + 1. */
+  private readonly slotMask: number;
   private readonly heads: Uint32Array;
   private readonly tails: Uint32Array;
   private readonly bucketMask: number;
@@ -84,8 +86,8 @@ export class FlowCache {
   private tickEndUs = 0;
   /** How far back time may go. */
   private readonly longestUs: number;
-  /** Slots found last, by {@link FlowKey.mix}: most packets' flows are among them, which saves the hash and a look into the table. */
-  private readonly recent = new Int32Array(RECENT_MASK + 1);
+  /** Pairs of {@link FlowKey.mix} and the slot found last for it: most packets' flows are among them, which saves the hash and a look into the table. */
+  private readonly recent = new Int32Array(2 << RECENT_BITS);
   private freeHead = NONE;
   /** Slots never used so far start here. */
   private fresh = 0;
@@ -103,6 +105,7 @@ export class FlowCache {
     const places = powerOfTwo(2 * options.maxFlows);
     this.table = new Int32Array(places);
     this.tableMask = places - 1;
+    this.slotMask = powerOfTwo(options.maxFlows + 1) - 1;
     this.longestUs = Math.max(options.idleTimeoutUs, options.activeTimeoutUs);
     const ticks = Math.ceil(Math.max(this.longestUs, LINGER_US) / TICK_US);
     const buckets = powerOfTwo(ticks + 3);
@@ -129,21 +132,30 @@ export class FlowCache {
 
   /** Slot of the flow with this key and IP version, or -1. */
   find(key: FlowKey, ipVersion: number): number {
-    const place = key.mix & RECENT_MASK;
-    const slot = this.recent[place]!;
-    return this.holds(slot, key, ipVersion) ? slot : this.findByHash(key, ipVersion, place);
+    const { recent } = this;
+    const { mix } = key;
+    const place = recentPlace(mix);
+    const slot = recent[place + 1]!;
+    return recent[place]! === mix && this.holds(slot, key, ipVersion) ? slot : this.findByHash(key, ipVersion);
   }
 
-  private findByHash(key: FlowKey, ipVersion: number, recentPlace: number): number {
-    const { table, tableMask } = this;
+  private findByHash(key: FlowKey, ipVersion: number): number {
+    const { table, tableMask, slotMask } = this;
     const hash = key.hash();
     for (let place = hash & tableMask; ; place = (place + 1) & tableMask) {
       const entry = table[place]!;
       if (entry === 0) return -1;
-      if (!this.holds(entry - 1, key, ipVersion)) continue;
-      this.recent[recentPlace] = entry - 1;
-      return entry - 1;
+      const slot = (entry & slotMask) - 1;
+      if (((entry ^ hash) & ~slotMask) !== 0 || !this.holds(slot, key, ipVersion)) continue;
+      this.remember(key.mix, slot);
+      return slot;
     }
+  }
+
+  private remember(mix: number, slot: number): void {
+    const place = recentPlace(mix);
+    this.recent[place] = mix;
+    this.recent[place + 1] = slot;
   }
 
   /** Whether a slot has the flow with this key and IP version. */
@@ -180,7 +192,7 @@ export class FlowCache {
     words[row + HASH] = hash;
     for (let i = 0; i < key.length; i++) words[row + keyWordAt(i)] = key.words[i]!;
     this.enter(hash, slot);
-    this.recent[key.mix & RECENT_MASK] = slot;
+    this.remember(key.mix, slot);
     this.wait(slot, timeUs + Math.min(this.options.idleTimeoutUs, this.options.activeTimeoutUs));
     if (++this.flows > this.flowsMost) this.flowsMost = this.flows;
     return slot;
@@ -326,20 +338,20 @@ export class FlowCache {
   }
 
   private enter(hash: number, slot: number): void {
-    const { table, tableMask } = this;
+    const { table, tableMask, slotMask } = this;
     let place = hash & tableMask;
     while (table[place]! !== 0) place = (place + 1) & tableMask;
-    table[place] = slot + 1;
+    table[place] = (hash & ~slotMask) | (slot + 1);
   }
 
   /** Takes the flow out of the table and moves up those that stand behind their place. */
   private removeEntry(slot: number): void {
-    const { table, tableMask, words } = this;
+    const { table, tableMask, slotMask, words } = this;
     let hole = words[slot * ROW_WORDS + HASH]! & tableMask;
-    while (table[hole]! !== slot + 1) hole = (hole + 1) & tableMask;
+    while ((table[hole]! & slotMask) !== slot + 1) hole = (hole + 1) & tableMask;
     for (let place = (hole + 1) & tableMask; table[place]! !== 0; place = (place + 1) & tableMask) {
       const entry = table[place]!;
-      const distance = (place - (words[(entry - 1) * ROW_WORDS + HASH]! & tableMask)) & tableMask;
+      const distance = (place - (words[((entry & slotMask) - 1) * ROW_WORDS + HASH]! & tableMask)) & tableMask;
       if (distance < ((place - hole) & tableMask)) continue;
       table[hole] = entry;
       hole = place;
@@ -351,6 +363,11 @@ export class FlowCache {
 /** Where word `i` of a key stands in its row. */
 export function keyWordAt(i: number): number {
   return i < KEY_FIRST_WORDS ? KEY + i : KEY_REST + i - KEY_FIRST_WORDS;
+}
+
+/** Where the pair of a mix stands. */
+function recentPlace(mix: number): number {
+  return (mix >>> (32 - RECENT_BITS)) << 1;
 }
 
 /** The power of two that is not below `value`. */

@@ -24,7 +24,7 @@ export class FlowKey {
   length = 4;
   /** Whether the packet's source is the second endpoint of the key. */
   sourceIsSecond = false;
-  /** A few bits of ports and addresses, found in no time: who looks something up by them must expect crafted ones. */
+  /** Signed hash of ports and addresses, found in no time: who looks something up by it must expect crafted ones. Its upper bits are the better ones. */
   mix = 0;
   /** Words before the addresses. */
   readonly prefixWords: number;
@@ -135,8 +135,7 @@ export class FlowKey {
 }
 
 function mixOf(ports: number, first: number, second: number): number {
-  const mixed = Math.imul(ports ^ Math.imul(first, 0x9e3779b1) ^ Math.imul(second, 0x85ebca6b), 0xc2b2ae35);
-  return mixed >>> 16;
+  return Math.imul(ports ^ Math.imul(first, 0x9e3779b1) ^ Math.imul(second, 0x85ebca6b), 0xc2b2ae35);
 }
 
 /** Whether the source of a packet is the second endpoint: that with the higher address, then the higher port. */

@@ -53,16 +53,15 @@ import {
   COUNT_WORDS,
   COUNTS,
   DIRECTION_WORDS,
-  KEEP_ALIVES,
+  KEEP_ALIVES_AND_RESETS,
   LOST,
+  MARKS,
   OUT_OF_ORDER,
-  RESETS,
   RETRANSMITTED_OCTETS,
   RETRANSMITTED_PACKETS,
   ROUND_TRIP,
   ROUND_TRIP_VARIANCE,
   SERVER_LATENCY,
-  SYN_OPTIONS,
   TCP_ROW_WORDS,
   WINDOWS,
   ZERO_WINDOWS,
@@ -358,18 +357,18 @@ export class FlowRecord {
     words[SLOT.reverseLostPackets] = rows[serverCounts + LOST]!;
     words[SLOT.zeroWindows] = rows[clientCounts + ZERO_WINDOWS]!;
     words[SLOT.reverseZeroWindows] = rows[serverCounts + ZERO_WINDOWS]!;
-    words[SLOT.keepAlives] = rows[clientCounts + KEEP_ALIVES]!;
-    words[SLOT.reverseKeepAlives] = rows[serverCounts + KEEP_ALIVES]!;
-    words[SLOT.resets] = rows[clientCounts + RESETS]!;
-    words[SLOT.reverseResets] = rows[serverCounts + RESETS]!;
+    words[SLOT.keepAlives] = rows[clientCounts + KEEP_ALIVES_AND_RESETS]! & 0xffff;
+    words[SLOT.reverseKeepAlives] = rows[serverCounts + KEEP_ALIVES_AND_RESETS]! & 0xffff;
+    words[SLOT.resets] = rows[clientCounts + KEEP_ALIVES_AND_RESETS]! >>> 16;
+    words[SLOT.reverseResets] = rows[serverCounts + KEEP_ALIVES_AND_RESETS]! >>> 16;
     words[SLOT.minimumWindow] = rows[client + WINDOWS]! & 0xffff;
     words[SLOT.maximumWindow] = rows[client + WINDOWS]! >>> 16;
     words[SLOT.reverseMinimumWindow] = rows[server + WINDOWS]! & 0xffff;
     words[SLOT.reverseMaximumWindow] = rows[server + WINDOWS]! >>> 16;
-    words[SLOT.maximumSegmentSize] = rows[clientCounts + SYN_OPTIONS]! & 0xffff;
-    words[SLOT.windowScale] = rows[clientCounts + SYN_OPTIONS]! >>> 16;
-    words[SLOT.reverseMaximumSegmentSize] = rows[serverCounts + SYN_OPTIONS]! & 0xffff;
-    words[SLOT.reverseWindowScale] = rows[serverCounts + SYN_OPTIONS]! >>> 16;
+    words[SLOT.maximumSegmentSize] = rows[client + MARKS]! >>> 16;
+    words[SLOT.windowScale] = (rows[client + MARKS]! >>> 8) & 0xff;
+    words[SLOT.reverseMaximumSegmentSize] = rows[server + MARKS]! >>> 16;
+    words[SLOT.reverseWindowScale] = (rows[server + MARKS]! >>> 8) & 0xff;
     words[SLOT.clientNetworkLatency] = known(rows[client + CLIENT_LATENCY]!);
     words[SLOT.serverNetworkLatency] = known(rows[client + SERVER_LATENCY]!);
     words[SLOT.applicationLatency] = known(rows[client + APPLICATION_LATENCY]!);

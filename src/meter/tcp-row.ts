@@ -1,17 +1,17 @@
 /**
- * How the state of a TCP flow lies in memory: rows of 60 words by slot of the flow cache. What segments change lies together: a part
+ * How the state of a TCP flow lies in memory: rows of 56 words by slot of the flow cache. What segments change lies together: a part
  * for each direction, that of the client's segments first. Then comes what both share, then for each direction what few segments
  * change. A `…_US` value takes two words and holds a double.
  */
 
 /** Words of a row. */
-export const TCP_ROW_WORDS = 60;
+export const TCP_ROW_WORDS = 56;
 /** Words of a direction's part. */
 export const DIRECTION_WORDS = 16;
 /** Where the counts of the client's segments are. */
-export const COUNTS = 42;
+export const COUNTS = 41;
 /** Words of a direction's counts. */
-export const COUNT_WORDS = 9;
+export const COUNT_WORDS = 7;
 
 /** Time the highest sequence number rose last. */
 export const NEXT_SEQUENCE_US = 0;
@@ -23,7 +23,7 @@ export const TIMED_US = 4;
 export const NEXT_SEQUENCE = 6;
 /** Acknowledgement number sent last. */
 export const ACKNOWLEDGED = 7;
-/** The `KNOWN_…` bits. */
+/** The bits below; window scale of the SYN << 8; its maximum segment size << 16. */
 export const MARKS = 8;
 /** Window sent last, unscaled. */
 export const WINDOW = 9;
@@ -62,14 +62,10 @@ export const OUT_OF_ORDER = 2;
 export const LOST = 3;
 /** Segments with a window of 0. */
 export const ZERO_WINDOWS = 4;
-/** Keep-alives. */
-export const KEEP_ALIVES = 5;
-/** Resets. */
-export const RESETS = 6;
-/** Maximum segment size of the SYN, window scale << 16. */
-export const SYN_OPTIONS = 7;
+/** Keep-alives, resets << 16; no more are counted than fit. */
+export const KEEP_ALIVES_AND_RESETS = 5;
 /** Sequence number of the latest SYN. */
-export const SYN_SEQUENCE = 8;
+export const SYN_SEQUENCE = 6;
 
 /** {@link MARKS}: a segment was seen, so that {@link NEXT_SEQUENCE} counts. */
 export const KNOWN_SEQUENCE = 1;

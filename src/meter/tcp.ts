@@ -10,7 +10,7 @@ import {
   COUNTS,
   DIRECTION_WORDS,
   DUPLICATE_ACKNOWLEDGEMENTS,
-  KEEP_ALIVES,
+  KEEP_ALIVES_AND_RESETS,
   KNOWN_ACKNOWLEDGEMENT,
   KNOWN_ANSWER,
   KNOWN_ROUND_TRIP,
@@ -24,14 +24,12 @@ import {
   NEXT_SEQUENCE_US,
   OUT_OF_ORDER,
   REQUEST_US,
-  RESETS,
   RETRANSMITTED_OCTETS,
   RETRANSMITTED_PACKETS,
   ROUND_TRIP,
   ROUND_TRIP_VARIANCE,
   SERVER_LATENCY,
   SYN_ACK_US,
-  SYN_OPTIONS,
   SYN_SEQUENCE,
   SYN_US,
   TCP_ROW_WORDS,
@@ -95,7 +93,7 @@ export class TcpAnalysis {
     for (let direction = 0; direction < 2; direction++) {
       const own = row + direction * DIRECTION_WORDS;
       const counts = row + COUNTS + direction * COUNT_WORDS;
-      for (let i = RETRANSMITTED_PACKETS; i <= RESETS; i++) words[counts + i] = 0;
+      for (let i = RETRANSMITTED_PACKETS; i <= KEEP_ALIVES_AND_RESETS; i++) words[counts + i] = 0;
       words[own + WINDOWS] = 0;
       words[own + MARKS]! &= ~KNOWN_WINDOWS;
     }
@@ -135,7 +133,7 @@ export class TcpAnalysis {
     if (tcpHeaderLength > 20 && optionsEnd <= packet.payloadEnd) options.read(view, tcpAt + 20, optionsEnd);
     else options.hasTimestamps = false;
 
-    if ((flags & RST) !== 0) words[counts + RESETS]!++;
+    if ((flags & RST) !== 0) countHalf(words, counts + KEEP_ALIVES_AND_RESETS, 16);
     if (window === 0 && isPlain) words[counts + ZERO_WINDOWS]!++;
     if ((flags & SYN) !== 0) this.noteSyn(row, own, counts, flags, sequence);
     else if ((flags & RST) === 0) noteWindow(words, own, window);
@@ -145,7 +143,7 @@ export class TcpAnalysis {
     const hasContent = length > 0 || isControl;
     let isAgain = false;
     if (isKeepAlive) {
-      words[counts + KEEP_ALIVES]!++;
+      countHalf(words, counts + KEEP_ALIVES_AND_RESETS, 0);
     } else if (isKnown && !isProbe) {
       const ahead = (sequence - nextSequence) | 0;
       if (ahead > 0 && (flags & RST) === 0) words[counts + LOST]!++;
@@ -206,9 +204,10 @@ export class TcpAnalysis {
   private noteSyn(row: number, own: number, counts: number, flags: number, sequence: number): void {
     const timeUs = this.timeUs[0]!;
     const { words, doubles, options } = this;
-    words[counts + SYN_OPTIONS] = options.maximumSegmentSize | (Math.max(options.windowScale, 0) << 16);
+    const { maximumSegmentSize, windowScale } = options;
     words[counts + SYN_SEQUENCE] = sequence;
-    words[own + MARKS]! |= KNOWN_SYN;
+    words[own + MARKS] =
+      (words[own + MARKS]! & 0xff) | KNOWN_SYN | (Math.max(windowScale, 0) << 8) | (maximumSegmentSize << 16);
     if ((flags & ACK) === 0) {
       doubles[(row + SYN_US) >> 1] = timeUs;
     } else {
@@ -326,6 +325,11 @@ export class TcpAnalysis {
 
 function isZeroWindow(words: Uint32Array, own: number): boolean {
   return (words[own + MARKS]! & KNOWN_SEQUENCE) !== 0 && words[own + WINDOW]! === 0;
+}
+
+/** Counts in the 16 bits of a word from bit `shift` on, as far as they go. */
+function countHalf(words: Uint32Array, at: number, shift: number): void {
+  if (((words[at]! >>> shift) & 0xffff) < 0xffff) words[at]! += 2 ** shift;
 }
 
 function noteWindow(words: Uint32Array, own: number, window: number): void {
