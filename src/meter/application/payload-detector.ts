@@ -38,23 +38,35 @@ const MAX_PACKETS_REASSEMBLING = 60;
 /** Segments further ahead than this are of another stream. */
 const MAX_GAP = 65_536;
 
+/** Numbers of a row: */
+const ROW = 8;
+/** how far the flow's parser is, */
+const STAGE = 0;
+/** packets it has seen, */
+const PACKETS = 1;
+/** the `FLAG_…` bits, */
+const FLAGS = 2;
+/** what was found, */
+const APPLICATION = 3;
+/** what carries it, */
+const MASTER = 4;
+/** what the ports say, */
+const GUESS = 5;
+/** and the ports. */
+const CLIENT_PORT = 6;
+const SERVER_PORT = 7;
+
 const FLAG_CLIENT_SEQUENCE = 1;
 const FLAG_CLIENT_PAYLOAD = 4;
 
 /**
- * Finds applications by what the first packets with payload say, else by the ports. State lies in columns by slot; the
+ * Finds applications by what the first packets with payload say, else by the ports. State lies in rows by slot; the
  * names found lie in a bounded store, beginnings of streams in a bounded pool of buffers. Nothing is allocated for a
  * packet but where TLS or QUIC is decoded.
  */
 export class PayloadDetector implements ApplicationDetector {
-  private readonly stages: Uint8Array;
-  private readonly packets: Uint8Array;
-  private readonly flags: Uint8Array;
-  private readonly applications: Uint16Array;
-  private readonly masters: Uint16Array;
-  private readonly guesses: Uint16Array;
-  private readonly clientPorts: Uint16Array;
-  private readonly serverPorts: Uint16Array;
+  /** By slot, {@link ROW} numbers each: what belongs to one flow lies together. */
+  private readonly rows: Uint16Array;
   /** By slot * 2 + direction: of TCP the sequence number expected next, of UDP what its parser keeps. */
   private readonly expected: Uint32Array;
   private readonly details: DetailStore;
@@ -73,14 +85,7 @@ export class PayloadDetector implements ApplicationDetector {
   /** For slots below `maxFlows`. */
   constructor(maxFlows: number, options: PayloadDetectorOptions = {}) {
     const { services = [], maxReassemblies = 256, maxDetailOctets = Math.max(128 * maxFlows, 1_048_576) } = options;
-    this.stages = new Uint8Array(maxFlows);
-    this.packets = new Uint8Array(maxFlows);
-    this.flags = new Uint8Array(maxFlows);
-    this.applications = new Uint16Array(maxFlows);
-    this.masters = new Uint16Array(maxFlows);
-    this.guesses = new Uint16Array(maxFlows);
-    this.clientPorts = new Uint16Array(maxFlows);
-    this.serverPorts = new Uint16Array(maxFlows);
+    this.rows = new Uint16Array(maxFlows * ROW);
     this.expected = new Uint32Array(maxFlows * 2);
     this.details = new DetailStore(maxFlows, maxDetailOctets);
     this.buffers = new ReassemblyPool(maxFlows, maxReassemblies);
@@ -106,7 +111,7 @@ export class PayloadDetector implements ApplicationDetector {
   }
 
   wants(slot: number): boolean {
-    return this.stages[slot] !== STAGE_DONE;
+    return this.rows[slot * ROW + STAGE] !== STAGE_DONE;
   }
 
   onPayload(
@@ -121,7 +126,7 @@ export class PayloadDetector implements ApplicationDetector {
     end: number,
     sequence: number,
   ): void {
-    const stage = this.stages[slot]!;
+    const stage = this.rows[slot * ROW + STAGE]!;
     if (stage === STAGE_DONE) return;
     if (stage === STAGE_NEW && !this.begin(slot, protocol, clientPort, serverPort)) return;
     if (protocol === TCP) {
@@ -140,12 +145,14 @@ export class PayloadDetector implements ApplicationDetector {
    * `Flow.bytes` are for the application's name; a flow that has not as many goes without.
    */
   write(slot: number, flow: Flow): void {
-    if (this.buffers.of(slot) >= 0 && this.applications[slot] === 0) this.readBuffered(slot, true);
-    let application = this.applications[slot]!;
-    let master = this.masters[slot]!;
+    const { rows } = this;
+    const row = slot * ROW;
+    if (this.buffers.of(slot) >= 0 && rows[row + APPLICATION] === 0) this.readBuffered(slot, true);
+    let application = rows[row + APPLICATION]!;
+    let master = rows[row + MASTER]!;
     let confidence = CONFIDENCE_PAYLOAD;
     if (application === 0) {
-      application = this.stages[slot] === STAGE_NEW ? guessOf(flow) : this.guesses[slot]!;
+      application = rows[row + STAGE] === STAGE_NEW ? guessOf(flow) : rows[row + GUESS]!;
       if (applicationOfIpProtocol(flow.protocol) === 0) {
         confidence = application === 0 ? CONFIDENCE_UNKNOWN : CONFIDENCE_PORT;
       }
@@ -172,32 +179,36 @@ export class PayloadDetector implements ApplicationDetector {
   }
 
   release(slot: number): void {
-    if (this.stages[slot] !== STAGE_NEW) {
-      if (this.applications[slot]! > 0) this.flowsDetected++;
-      else if (this.guesses[slot]! > 0) this.flowsGuessed++;
+    const { rows } = this;
+    const row = slot * ROW;
+    if (rows[row + STAGE] !== STAGE_NEW) {
+      if (rows[row + APPLICATION]! > 0) this.flowsDetected++;
+      else if (rows[row + GUESS]! > 0) this.flowsGuessed++;
       else this.flowsUnknown++;
     }
-    this.stages[slot] = STAGE_NEW;
-    this.packets[slot] = 0;
-    this.flags[slot] = 0;
-    this.applications[slot] = 0;
-    this.masters[slot] = 0;
-    this.guesses[slot] = 0;
+    rows[row + STAGE] = STAGE_NEW;
+    rows[row + PACKETS] = 0;
+    rows[row + FLAGS] = 0;
+    rows[row + APPLICATION] = 0;
+    rows[row + MASTER] = 0;
+    rows[row + GUESS] = 0;
     this.details.release(slot);
     this.buffers.release(slot);
   }
 
   /** The first packet of a flow: ports, guess; false where the IP protocol decides. */
   private begin(slot: number, protocol: number, clientPort: number, serverPort: number): boolean {
-    this.clientPorts[slot] = clientPort;
-    this.serverPorts[slot] = serverPort;
-    this.stages[slot] = STAGE_START;
+    const { rows } = this;
+    const row = slot * ROW;
+    rows[row + CLIENT_PORT] = clientPort;
+    rows[row + SERVER_PORT] = serverPort;
+    rows[row + STAGE] = STAGE_START;
     if (protocol === TCP || protocol === UDP || protocol === UDP_LITE) {
-      this.guesses[slot] = guess(protocol, clientPort, serverPort);
+      rows[row + GUESS] = guess(protocol, clientPort, serverPort);
       return true;
     }
-    this.applications[slot] = applicationOfIpProtocol(protocol);
-    this.stages[slot] = STAGE_DONE;
+    rows[row + APPLICATION] = applicationOfIpProtocol(protocol);
+    rows[row + STAGE] = STAGE_DONE;
     return false;
   }
 
@@ -213,15 +224,17 @@ export class PayloadDetector implements ApplicationDetector {
     end: number,
     sequence: number,
   ): void {
+    const { rows } = this;
+    const row = slot * ROW;
     const side = slot * 2 + direction;
-    const flags = this.flags[slot]!;
+    const flags = rows[row + FLAGS]!;
     const hasSequence = (flags & (FLAG_CLIENT_SEQUENCE << direction)) !== 0;
     const hasPayload = (flags & (FLAG_CLIENT_PAYLOAD << direction)) !== 0;
     const length = end - start;
     if (length <= 0) {
       if (hasPayload) return;
       this.expected[side] = sequence;
-      this.flags[slot] = flags | (FLAG_CLIENT_SEQUENCE << direction);
+      rows[row + FLAGS] = flags | (FLAG_CLIENT_SEQUENCE << direction);
       return;
     }
     const buffer = this.buffers.of(slot);
@@ -239,7 +252,7 @@ export class PayloadDetector implements ApplicationDetector {
       return;
     }
     this.expected[side] = sequence + length;
-    this.flags[slot] = flags | ((FLAG_CLIENT_SEQUENCE | FLAG_CLIENT_PAYLOAD) << direction);
+    rows[row + FLAGS] = flags | ((FLAG_CLIENT_SEQUENCE | FLAG_CLIENT_PAYLOAD) << direction);
     const step = this.streams.read(this.load(slot), direction, octets, start, end, false);
     if (step === STEP_MORE && buffer < 0) {
       this.buffers.add(this.buffers.take(slot, direction, sequence), sequence, octets, start, end);
@@ -249,6 +262,8 @@ export class PayloadDetector implements ApplicationDetector {
 
   /** Reads what a flow's buffer has without gaps. */
   private readBuffered(slot: number, isFinal: boolean): void {
+    const { rows } = this;
+    const row = slot * ROW;
     const buffer = this.buffers.of(slot);
     const start = this.buffers.prefixStart(buffer);
     const end = this.buffers.prefixEnd(buffer);
@@ -261,7 +276,7 @@ export class PayloadDetector implements ApplicationDetector {
     const octets = this.buffers.octets(buffer);
     const step = this.streams.read(this.finding, direction, octets, start, end, isFinal);
     if (step !== STEP_MORE && !isFinal) this.buffers.release(slot);
-    this.flags[slot] = this.flags[slot]! | (FLAG_CLIENT_PAYLOAD << direction);
+    rows[row + FLAGS] = rows[row + FLAGS]! | (FLAG_CLIENT_PAYLOAD << direction);
     this.store(slot, isFinal ? STEP_NEXT : step);
   }
 
@@ -270,33 +285,35 @@ export class PayloadDetector implements ApplicationDetector {
     this.reassembliesFailed++;
     this.readBuffered(slot, true);
     this.buffers.release(slot);
-    this.stages[slot] = STAGE_DONE;
+    this.rows[slot * ROW + STAGE] = STAGE_DONE;
   }
 
   private load(slot: number): FlowFinding {
-    const { finding } = this;
+    const { finding, rows } = this;
+    const row = slot * ROW;
     finding.slot = slot;
-    finding.stage = this.stages[slot]!;
-    finding.clientPort = this.clientPorts[slot]!;
-    finding.serverPort = this.serverPorts[slot]!;
-    finding.application = this.applications[slot]!;
-    finding.master = this.masters[slot]!;
+    finding.stage = rows[row + STAGE]!;
+    finding.clientPort = rows[row + CLIENT_PORT]!;
+    finding.serverPort = rows[row + SERVER_PORT]!;
+    finding.application = rows[row + APPLICATION]!;
+    finding.master = rows[row + MASTER]!;
     return finding;
   }
 
   /** Puts back what {@link PayloadDetector.load} took out, and ends what is done. */
   private store(slot: number, step: Step): void {
-    const { finding } = this;
-    this.stages[slot] = finding.stage;
-    this.applications[slot] = finding.application;
-    this.masters[slot] = finding.master;
-    const packets = this.packets[slot]! + 1;
-    this.packets[slot] = packets;
+    const { finding, rows } = this;
+    const row = slot * ROW;
+    rows[row + STAGE] = finding.stage;
+    rows[row + APPLICATION] = finding.application;
+    rows[row + MASTER] = finding.master;
+    const packets = rows[row + PACKETS]! + 1;
+    rows[row + PACKETS] = packets;
     const isReassembling = this.buffers.of(slot) >= 0;
     if (step === STEP_DONE || packets >= (isReassembling ? MAX_PACKETS_REASSEMBLING : MAX_PACKETS)) {
       if (step !== STEP_DONE && isReassembling) this.endReassembly(slot);
       else this.buffers.release(slot);
-      this.stages[slot] = STAGE_DONE;
+      rows[row + STAGE] = STAGE_DONE;
     }
   }
 
