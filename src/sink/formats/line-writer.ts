@@ -54,8 +54,8 @@ const writers = new GeneratedFunctions<WriteLine>();
 
 /** Steps of a line above which its code is made of parts, and the fewest and most of a part. */
 const WHOLE_STEPS = 40;
-const LEAST_STEPS = 6;
-const MOST_STEPS = 24;
+const LEAST_STEPS = 4;
+const MOST_STEPS = 10;
 
 /**
  * Compiles the steps into straight-line code. Constant text goes out eight octets a store, as the double whose bits they are
@@ -88,7 +88,7 @@ function partsOf(steps: readonly LineStep[]): LineStep[][] {
   const parts: LineStep[][] = [];
   let part: LineStep[] = [];
   for (const step of steps) {
-    const isCut = Math.imul(step.slot, 0x9e3779b1) >>> 29 === 0;
+    const isCut = Math.imul(step.slot, 0x9e3779b1) >>> 30 === 0;
     if (part.length === MOST_STEPS || (isCut && part.length >= LEAST_STEPS)) {
       parts.push(part);
       part = [];
