@@ -3,9 +3,9 @@ export type ContainerEngine = 'docker' | 'podman' | 'containerd' | 'cri-o' | 'un
 
 /** A container, by its id and by the names its engine or Kubernetes gives it. */
 export interface ContainerInfo {
-  /** Its whole id, 64 hexadecimal digits, or what an engine uses instead. */
+  /** Its whole id, 64 hexadecimal digits, or what an engine uses instead; `''` where only the pod is known. */
   readonly id: string;
-  /** Its first twelve digits: what engines print. */
+  /** Its first twelve digits: what engines print; `''` as well. */
   readonly shortId: string;
   readonly engine: ContainerEngine;
   /** Name within its engine or pod; `''` while unknown. */

@@ -15,3 +15,11 @@ export function containerRecord(container: ContainerInfo, dialect: AgentDialect)
   if (dialect === 'ntopng') return { ...id, [pod === '' ? 'DOCKER' : 'K8S']: named };
   return { [pod === '' ? 'DOCKER' : 'KUBE']: { ...id, ...named } };
 }
+
+/** Whose a network is that these use: the container's where it is one, their pod's without any id where they are several. */
+export function sharedContainer(containers: readonly ContainerInfo[]): ContainerInfo | undefined {
+  const [first, second] = containers;
+  if (first === undefined || second === undefined) return first;
+  const isPod = first.pod !== '' && containers.every(({ pod }) => pod === first.pod);
+  return isPod ? { ...first, id: '', shortId: '', name: '' } : undefined;
+}

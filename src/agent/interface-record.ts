@@ -1,18 +1,18 @@
 import type { PlainRecord, PlainValue } from '../flow/flow.ts';
 import type { Origin } from '../flow/origin.ts';
 import { type AgentDialect, timestamp } from './agent-event-record.ts';
-import { containerRecord } from './container-record.ts';
+import { containerRecord, sharedContainer } from './container-record.ts';
 import type { InterfaceEntry } from './interface-entry.ts';
 import { clipped } from './record-texts.ts';
 
-/** The counters of an interface as agents print them, with the container behind a veth; of a pod's, which share one, the first. */
+/** The counters of an interface as agents print them, with the container behind a veth, or the pod of those that share it. */
 export function interfaceRecord(
   entry: InterfaceEntry,
   origin: Origin,
   timeMs: number,
   dialect: AgentDialect,
 ): PlainRecord {
-  const [container] = entry.containers;
+  const container = sharedContainer(entry.containers);
   const values: Record<string, PlainValue> = {
     timestamp: timestamp(timeMs),
     ifName: clipped(entry.name),

@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { ContainerInfo } from './container-info.ts';
 import type { InterfaceEntry } from './interface-entry.ts';
-import { type Link, readLinks, readNetDev } from './link-list.ts';
+import { type Link, readLinks, readNamespaceNumbers, readNetDev } from './link-list.ts';
 
 /** A process and the container it is in. */
 export interface ContainerProcess {
@@ -17,6 +17,7 @@ export interface InterfaceSourceOptions {
   /** Programs of iproute2 and util-linux; found by PATH by default. */
   readonly ip?: string;
   readonly nsenter?: string;
+  readonly lsns?: string;
   readonly procRoot?: string;
   readonly sysRoot?: string;
   /** Limit of one tool, ms, 5 s by default. */
@@ -36,6 +37,13 @@ export interface InterfaceCounters {
   readonly peersAmbiguous: number;
 }
 
+/** A namespace that has the other end of a link, as far as indices tell. */
+interface Claim {
+  /** Whether the kernel means this namespace. */
+  readonly isCertain: boolean;
+  readonly containers: ContainerInfo[];
+}
+
 /** Output of a tool beyond this is refused. */
 const MAX_OUTPUT = 16 * 1024 * 1024;
 /** Namespaces looked into in one round, and tools at a time. */
@@ -50,6 +58,7 @@ const CONCURRENCY = 4;
 export class InterfaceSource {
   readonly #ip: string;
   readonly #nsenter: string;
+  readonly #lsns: string;
   readonly #procRoot: string;
   readonly #sysRoot: string;
   readonly #timeoutMs: number;
@@ -62,11 +71,16 @@ export class InterfaceSource {
   #linksKnown = '';
   /** Links of a namespace, by its name: `net:[4026532412]`; undefined where it could not be looked into. */
   readonly #linksWithin = new Map<string, readonly Link[] | undefined>();
+  /** What links call other namespaces, by inode; a kernel or an lsns that does not tell leaves it empty. */
+  #namespaceNumbers: ReadonlyMap<number, number> = new Map();
+  /** Whether that leaves a claim undecided. */
+  #isUncertain = false;
   readonly #speeds = new Map<number, number>();
 
   constructor(options: InterfaceSourceOptions = {}) {
     this.#ip = options.ip ?? 'ip';
     this.#nsenter = options.nsenter ?? 'nsenter';
+    this.#lsns = options.lsns ?? 'lsns';
     this.#procRoot = options.procRoot ?? '/proc';
     this.#sysRoot = options.sysRoot ?? '/sys';
     this.#timeoutMs = options.timeoutMs ?? 5_000;
@@ -128,22 +142,30 @@ export class InterfaceSource {
     if (veths.size === 0 || processes.length === 0) return found;
     const namespaces = await this.#namespaces(processes);
     await this.#lookInto(namespaces);
-    const owners = new Map<number, string>();
+    const claims = new Map<number, Claim[]>();
     for (const [namespace, { containers }] of namespaces) {
+      const number = this.#namespaceNumbers.get(inodeOf(namespace));
       for (const inner of this.#linksWithin.get(namespace) ?? []) {
         // Both ends must name each other: peers may lie in a third namespace, and indices are given in each anew.
-        if (!inner.isPeerElsewhere || veths.get(inner.peerIndex)?.peerIndex !== inner.index) continue;
-        const owner = owners.get(inner.peerIndex);
-        if (owner === undefined) {
-          owners.set(inner.peerIndex, namespace);
-          found.set(inner.peerIndex, [...containers.values()]);
-        } else if (owner !== namespace) {
-          this.#peersAmbiguous++;
-          found.set(inner.peerIndex, []);
-        }
+        const veth = veths.get(inner.peerIndex);
+        if (!inner.isPeerElsewhere || veth?.peerIndex !== inner.index) continue;
+        const isMeant = number === veth.peerNamespace;
+        if (number !== undefined && !isMeant) continue;
+        const claim = { isCertain: isMeant, containers: [...containers.values()] };
+        claims.set(veth.index, [...(claims.get(veth.index) ?? []), claim]);
       }
     }
+    for (const [index, all] of claims) found.set(index, this.#believed(all));
+    // A namespace may have had no process that lsns could ask at that moment.
+    this.#isUncertain = this.#namespaceNumbers.size > 0 && [...claims.values()].some((all) => !all.some(isCertain));
     return found;
+  }
+
+  #believed(claims: readonly Claim[]): ContainerInfo[] {
+    const [first, second] = claims.some(isCertain) ? claims.filter(isCertain) : claims;
+    if (second === undefined) return first?.containers ?? [];
+    this.#peersAmbiguous++;
+    return [];
   }
 
   /** The network namespaces of the containers other than our own, a process in each, and the containers by id. */
@@ -175,6 +197,7 @@ export class InterfaceSource {
   /** Reads the links of the namespaces that have not been looked into. */
   async #lookInto(namespaces: ReadonlyMap<string, { pid: number }>): Promise<void> {
     const unknown = [...namespaces].filter(([namespace]) => !this.#linksWithin.has(namespace));
+    if (unknown.length > 0 || this.#isUncertain) this.#namespaceNumbers = (await this.#numbers()) ?? new Map();
     const work = async () => {
       for (let next = unknown.pop(); next !== undefined; next = unknown.pop()) {
         const [namespace, { pid }] = next;
@@ -229,18 +252,40 @@ export class InterfaceSource {
   }
 
   #links(program: string, args: readonly string[]): Promise<Link[] | undefined> {
+    return this.#read(readLinks, program, args);
+  }
+
+  #numbers(): Promise<ReadonlyMap<number, number> | undefined> {
+    return this.#read(readNamespaceNumbers, this.#lsns, ['-J', '-t', 'net', '-o', 'NS,NETNSID']);
+  }
+
+  /** What a tool prints, as `read` has it; undefined where either fails. */
+  #read<Content>(
+    read: (output: string) => Content | undefined,
+    program: string,
+    args: readonly string[],
+  ): Promise<Content | undefined> {
     this.#toolsRun++;
     const limits = { timeout: this.#timeoutMs, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT } as const;
     return new Promise((resolve) => {
-      const finish = (links: Link[] | undefined) => {
-        if (links === undefined) this.#toolsFailed++;
-        resolve(links);
+      const finish = (content: Content | undefined) => {
+        if (content === undefined) this.#toolsFailed++;
+        resolve(content);
       };
       try {
-        execFile(program, args, limits, (error, output) => finish(error === null ? readLinks(output) : undefined));
+        execFile(program, args, limits, (error, output) => finish(error === null ? read(output) : undefined));
       } catch {
         finish(undefined);
       }
     });
   }
+}
+
+/** The inode in the name of a namespace: `net:[4026532412]`. */
+function inodeOf(namespace: string): number {
+  return Number(namespace.slice(namespace.indexOf('[') + 1, -1));
+}
+
+function isCertain(claim: Claim): boolean {
+  return claim.isCertain;
 }

@@ -25,6 +25,8 @@ export interface Link extends LinkCounters {
   readonly peerIndex: number;
   /** Whether that is another namespace. */
   readonly isPeerElsewhere: boolean;
+  /** Number of that namespace in this one (link_netnsid); -1 where it is this one. */
+  readonly peerNamespace: number;
 }
 
 /** Links taken of one list. */
@@ -44,6 +46,7 @@ export function readLinks(output: string): Link[] | undefined {
   for (const link of list.slice(0, MAX_LINKS)) {
     const index = countOf(link, 'ifindex');
     if (!isObject(link) || index === 0) continue;
+    const isPeerElsewhere = countOf(link, 'link_index') !== 0 && Object.hasOwn(link, 'link_netnsid');
     const flags = Array.isArray(link['flags']) ? link['flags'] : [];
     const counters = isObject(link['stats64']) ? link['stats64'] : {};
     const { rx, tx } = counters;
@@ -53,7 +56,8 @@ export function readLinks(output: string): Link[] | undefined {
       isUp: flags.includes('UP') && flags.includes('LOWER_UP'),
       address: textOf(link, 'address'),
       peerIndex: countOf(link, 'link_index'),
-      isPeerElsewhere: countOf(link, 'link_index') !== 0 && Object.hasOwn(link, 'link_netnsid'),
+      isPeerElsewhere,
+      peerNamespace: isPeerElsewhere ? countOf(link, 'link_netnsid') : -1,
       octetsReceived: countOf(rx, 'bytes'),
       packetsReceived: countOf(rx, 'packets'),
       errorsReceived: countOf(rx, 'errors'),
@@ -65,6 +69,29 @@ export function readLinks(output: string): Link[] | undefined {
     });
   }
   return links;
+}
+
+/**
+ * Numbers that a namespace gives others (ip-netns(8)), by inode, out of what `lsns -J -t net -o NS,NETNSID` (util-linux) printed in it; those that
+ * have none there, or whose process went away meanwhile, are left out. Undefined where it is no such list.
+ */
+export function readNamespaceNumbers(output: string): ReadonlyMap<number, number> | undefined {
+  let list: unknown;
+  try {
+    list = JSON.parse(output);
+  } catch {
+    return undefined;
+  }
+  const namespaces = isObject(list) ? list['namespaces'] : undefined;
+  if (!Array.isArray(namespaces)) return undefined;
+  const numbers = new Map<number, number>();
+  for (const namespace of namespaces.slice(0, MAX_LINKS)) {
+    // Numbers or texts, as versions have it.
+    const number = Number(textOrNumber(namespace, 'netnsid'));
+    const inode = Number(textOrNumber(namespace, 'ns'));
+    if (Number.isInteger(inode) && Number.isInteger(number)) numbers.set(inode, number);
+  }
+  return numbers;
 }
 
 /**
@@ -107,4 +134,10 @@ export function readNetDev(
 function countOf(object: unknown, key: string): number {
   const value = isObject(object) ? object[key] : undefined;
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : 0;
+}
+
+/** A member that is a number or a text; NaN for whatever else is there. */
+function textOrNumber(object: unknown, key: string): string | number {
+  const value = isObject(object) ? object[key] : undefined;
+  return typeof value === 'number' || (typeof value === 'string' && value !== '') ? value : Number.NaN;
 }

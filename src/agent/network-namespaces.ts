@@ -1,6 +1,7 @@
 /** The network namespaces that have a process (network_namespaces(7)). */
 
-import { readdirSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { parseStat } from './proc-files.ts';
 import type { NetworkNamespace } from './socket-entry.ts';
 
 /** What {@link listNetworkNamespaces} can be told. */
@@ -11,6 +12,8 @@ export interface NamespaceOptions {
   readonly maxNamespaces: number;
   /** Processes that do not count: the program's own tools, which would keep a namespace in the list for ever. */
   readonly ignoredPids: ReadonlySet<number>;
+  /** The pid of each namespace in the last list: it stays while its process does. */
+  readonly lastPids?: ReadonlyMap<number, number>;
 }
 
 /** What {@link listNetworkNamespaces} finds. */
@@ -21,32 +24,43 @@ export interface NamespaceList {
   readonly beyondLimit: number;
 }
 
+/** Processes of one namespace that are compared. */
+const MAX_CANDIDATES = 64;
+
 /**
- * Lists each namespace once, with the lowest pid in it. Nothing is kept between calls: one readlink costs less than finding out that a pid is
- * still the same process.
+ * Lists each namespace once, with the pid that it had last, or that of its oldest process: those that come and go may have lower ones than those
+ * that stay. Links are read anew at each call: that costs less than finding out that a pid is still the same process.
  *
  * The link of another user's process is readable for root only. Its namespace is then told apart by the inode of `/proc/PID/net/tcp`, which
  * everybody may ask for and which comes from the same numbers as those of namespaces (Linux, proc_alloc_inum); where no process of that
  * namespace has a readable link, that inode stands for it.
  */
 export function listNetworkNamespaces(options: NamespaceOptions): NamespaceList {
-  const { procRoot, maxNamespaces, ignoredPids } = options;
+  const { procRoot, maxNamespaces, ignoredPids, lastPids } = options;
   const own = linkedNamespace(`${procRoot}/self`);
   const namespaces: NetworkNamespace[] = [{ id: own, pid: 0 }];
   const seen = new Set([own]);
   const unreadable: number[] = [];
   let beyondLimit = 0;
-  const add = (id: number, pid: number) => {
-    if (id === 0 || seen.has(id)) return;
+  /** Processes of namespaces whose last one is gone. */
+  const candidates = new Map<number, number[]>();
+  const add = (id: number, pid: number): boolean => {
+    if (id === 0 || seen.has(id)) return false;
     seen.add(id);
     if (namespaces.length > maxNamespaces) beyondLimit++;
     else namespaces.push({ id, pid });
+    return true;
   };
   for (const pid of listPids(procRoot)) {
     if (ignoredPids.has(pid)) continue;
     const id = linkedNamespace(`${procRoot}/${pid}`);
     if (id === 0) unreadable.push(pid);
-    else add(id, pid);
+    else if (add(id, pid)) candidates.set(id, [pid]);
+    else if (lastPids?.get(id) === pid) candidates.set(id, [pid]);
+    else if (id !== own && lastPids?.get(id) !== candidates.get(id)?.[0]) pushCandidate(candidates, id, pid);
+  }
+  for (const [at, { id, pid }] of namespaces.entries()) {
+    if (pid !== 0) namespaces[at] = { id, pid: oldest(procRoot, candidates.get(id) ?? [pid]) };
   }
   if (unreadable.length > 0) {
     const known = new Set<number>();
@@ -57,6 +71,35 @@ export function listNetworkNamespaces(options: NamespaceOptions): NamespaceList 
     }
   }
   return { namespaces, beyondLimit };
+}
+
+function pushCandidate(candidates: ReadonlyMap<number, number[]>, id: number, pid: number): void {
+  const pids = candidates.get(id);
+  if (pids !== undefined && pids.length < MAX_CANDIDATES) pids.push(pid);
+}
+
+/** The process that began first, or the first of those that cannot be asked. */
+function oldest(procRoot: string, pids: readonly number[]): number {
+  const [first = 0] = pids;
+  if (pids.length === 1) return first;
+  let found = first;
+  let foundTicks = Number.POSITIVE_INFINITY;
+  for (const pid of pids) {
+    const ticks = startTicks(`${procRoot}/${pid}`);
+    if (ticks >= foundTicks) continue;
+    found = pid;
+    foundTicks = ticks;
+  }
+  return found;
+}
+
+/** When a process began, clock ticks since the boot; infinite where it is gone. */
+function startTicks(directory: string): number {
+  try {
+    return parseStat(readFileSync(`${directory}/stat`, 'latin1'))?.startTicks ?? Number.POSITIVE_INFINITY;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 /** Inode of the network namespace that `ns/net` of a process's directory names, 0 where it is not readable or gone. */

@@ -93,6 +93,8 @@ export class SocketSource {
   readonly #running = new Set<ChildProcess>();
   #tables = new Map<number, TcpTable>();
   #snapshot: Promise<SocketSnapshot> | undefined;
+  /** Pid of each namespace in the last look. */
+  #lastPids: ReadonlyMap<number, number> = new Map();
 
   private constructor(options: Required<SocketSourceOptions>, mayEnter: boolean, missing: readonly string[]) {
     this.#options = options;
@@ -148,7 +150,9 @@ export class SocketSource {
     const { procRoot, maxNamespaces, maxSockets, maxTools } = this.#options;
     const timeMs = Date.now();
     this.counters.snapshots++;
-    const list = listNetworkNamespaces({ procRoot, maxNamespaces, ignoredPids: this.#options.ignoredPids() });
+    const ignoredPids = this.#options.ignoredPids();
+    const list = listNetworkNamespaces({ procRoot, maxNamespaces, ignoredPids, lastPids: this.#lastPids });
+    this.#lastPids = new Map(list.namespaces.map(({ id, pid }) => [id, pid]));
     this.counters.namespacesBeyondLimit += list.beyondLimit;
     const parts: (NamespaceSockets | undefined)[] = [];
     let taken = 0;

@@ -135,6 +135,7 @@ describe('InterfaceSource', () => {
     root = mkdtempSync(join(tmpdir(), 'fr-i-'));
     namespace('self', 'net:[1]');
     program('ip', `echo '${LIST}'`);
+    program('lsns', `echo '{"namespaces":[]}'`);
   });
   afterEach(() => rmSync(root, { recursive: true, force: true }));
 
@@ -151,7 +152,7 @@ describe('InterfaceSource', () => {
   }
 
   function source(options: InterfaceSourceOptions = {}): InterfaceSource {
-    const programs = { ip: join(root, 'ip'), nsenter: join(root, 'nsenter') };
+    const programs = { ip: join(root, 'ip'), nsenter: join(root, 'nsenter'), lsns: join(root, 'lsns') };
     return new InterfaceSource({
       ...programs,
       procRoot: join(root, 'proc'),
@@ -177,11 +178,11 @@ describe('InterfaceSource', () => {
       { name: 'docker0', index: 3, isUp: false, containers: [] },
     ]);
     await interfaces.counters(processes);
-    expect(interfaces.figures).toEqual({ toolsRun: 3, toolsFailed: 0, fallbacks: 0, peersAmbiguous: 0 });
+    expect(interfaces.figures).toEqual({ toolsRun: 4, toolsFailed: 0, fallbacks: 0, peersAmbiguous: 0 });
     // Another link: everything may be different.
     program('ip', `echo '${LIST.replace('"ifindex":3', '"ifindex":9')}'`);
     await interfaces.counters(processes);
-    expect(interfaces.figures.toolsRun).toBe(5);
+    expect(interfaces.figures.toolsRun).toBe(7);
   });
 
   it('gives the containers that share a network, all of them', async () => {
@@ -217,6 +218,50 @@ describe('InterfaceSource', () => {
     expect(interfaces.figures.peersAmbiguous).toBe(1);
   });
 
+  it('believes the one of them that the kernel means', async () => {
+    namespace(42, 'net:[2]');
+    namespace(43, 'net:[3]');
+    program('nsenter', `echo '[${ETH0}]'`);
+    // As lsns of util-linux 2.38.1 prints it, and as numbers.
+    for (const numbers of [
+      '{"ns":2,"netnsid":"unassigned"},{"ns":3,"netnsid":"2"}',
+      '{"ns":2,"netnsid":7},{"ns":3,"netnsid":2}',
+    ]) {
+      program('lsns', `echo '{"namespaces":[${numbers}]}'`);
+      const interfaces = source();
+      const processes = [
+        { pid: 42, container: LIAR },
+        { pid: 43, container: WEB },
+      ];
+      expect((await interfaces.counters(processes))[1]?.containers).toEqual([WEB]);
+      expect(interfaces.figures.peersAmbiguous).toBe(0);
+    }
+  });
+
+  it('does not believe one that the kernel does not mean, and asks again where it could not tell', async () => {
+    namespace(42, 'net:[2]');
+    program('nsenter', `echo '[${ETH0}]'`);
+    const containers = async (interfaces: InterfaceSource) =>
+      (await interfaces.counters([{ pid: 42, container: LIAR }]))[1]?.containers;
+    program('lsns', `echo '{"namespaces":[{"ns":2,"netnsid":"5"}]}'`);
+    expect(await containers(source())).toEqual([]);
+    program('lsns', `echo '{"namespaces":[{"ns":2,"netnsid":"unassigned"},{"ns":9,"netnsid":"5"}]}'`);
+    const interfaces = source();
+    expect(await containers(interfaces)).toEqual([LIAR]);
+    program('lsns', `echo '{"namespaces":[{"ns":2,"netnsid":"5"}]}'`);
+    expect(await containers(interfaces)).toEqual([]);
+  });
+
+  it.each(['exit 1', 'echo nonsense', "echo '{}'", `echo '{"namespaces":[7,{"ns":[]},{"ns":"x","netnsid":{}}]}'`])(
+    'does without numbers of namespaces: %s',
+    async (script) => {
+      namespace(42, 'net:[2]');
+      program('nsenter', `echo '[${ETH0}]'`);
+      program('lsns', script);
+      expect((await source().counters([{ pid: 42, container: WEB }]))[1]?.containers).toEqual([WEB]);
+    },
+  );
+
   it('believes no end that the other does not name', async () => {
     namespace(42, 'net:[2]');
     program('nsenter', `echo '[${ETH0.replace('"ifindex":6', '"ifindex":8')}]'`);
@@ -246,7 +291,7 @@ describe('InterfaceSource', () => {
     ]);
     await interfaces.counters(processes);
     // What failed is not tried again and again.
-    expect(interfaces.figures).toMatchObject({ toolsRun: 3, toolsFailed: 1 });
+    expect(interfaces.figures).toMatchObject({ toolsRun: 4, toolsFailed: 1 });
   });
 
   it.each([

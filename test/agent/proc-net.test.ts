@@ -159,11 +159,12 @@ describe('network namespaces', () => {
     mkdirSync(join(procRoot, `${pid}`, 'ns'), { recursive: true });
     if (link !== undefined) symlinkSync(link, join(procRoot, `${pid}`, 'ns/net'));
   };
-  const list = (options: { maxNamespaces?: number; ignored?: number[] } = {}) =>
+  const list = (options: { maxNamespaces?: number; ignored?: number[]; last?: [number, number][] } = {}) =>
     listNetworkNamespaces({
       procRoot,
       maxNamespaces: options.maxNamespaces ?? 100,
       ignoredPids: new Set(options.ignored),
+      lastPids: new Map(options.last),
     });
 
   it('are each listed once, the own one first, the lowest pid of the others', () => {
@@ -188,6 +189,28 @@ describe('network namespaces', () => {
       { id: 101, pid: 30 },
     ]);
     expect(list({ maxNamespaces: 1 })).toMatchObject({ namespaces: [{ id: 100 }, { id: 101 }], beyondLimit: 1 });
+  });
+
+  it('keep their process while it is there, and have the oldest of those that are', () => {
+    // As Linux prints it, but for the time (field 22).
+    const began = (pid: number, ticks: number) =>
+      writeFileSync(
+        join(procRoot, `${pid}`, 'stat'),
+        `${pid} (a) b) S 1 1 1 0 -1 4194560 86 0 0 0 0 0 0 0 20 0 1 0 ${ticks} 2322432 195 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n`,
+      );
+    const pidOf = (options: Parameters<typeof list>[0]) => list(options).namespaces.find(({ id }) => id === 103)?.pid;
+    for (const pid of [500, 501, 502]) addProcess(pid, 'net:[103]');
+    expect(pidOf({})).toBe(500);
+    expect(pidOf({ last: [[103, 502]] })).toBe(502);
+    // Numbers have begun anew: the highest is the oldest.
+    began(500, 9000);
+    began(501, 9001);
+    began(502, 7000);
+    expect(pidOf({})).toBe(502);
+    expect(pidOf({ last: [[103, 501]] })).toBe(501);
+    expect(pidOf({ last: [[103, 600]] })).toBe(502);
+    expect(pidOf({ last: [[103, 501]], ignored: [501] })).toBe(502);
+    for (const pid of [500, 501, 502]) rmSync(join(procRoot, `${pid}`), { recursive: true });
   });
 
   it('are told apart by their tables where links are not readable', () => {

@@ -168,7 +168,9 @@ describe.skipIf(containerObstacle() !== undefined)('real containers', () => {
     const enter = `[ "$(readlink /proc/self/ns/net)" = '${here}' ] && exec ${nsenter} ${args.join(' ')} "$@"`;
     writeFileSync(ip, `#!/bin/sh\n${enter}\nexec ip "$@"\n`, { mode: 0o755 });
     const processes = NAMES.map((name) => ({ pid: lab.container(name).pid, container: expected(lab.container(name)) }));
-    const source = new InterfaceSource({ ip });
+    const lsns = join(lab.directory, 'lsns');
+    writeFileSync(lsns, `#!/bin/sh\n${lab.inside('lsns').flat().join(' ')} "$@"\n`, { mode: 0o755 });
+    const source = new InterfaceSource({ ip, lsns });
     const entries = await source.counters(processes);
     const { toolsRun } = source.figures;
     for (const name of NAMES) {
