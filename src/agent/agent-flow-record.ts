@@ -18,7 +18,8 @@ const HAS_PACKETS = 4;
 const HAS_CLIENT_TCP = 8;
 const HAS_SERVER_TCP = 16;
 const IS_TRANSLATED = 32;
-const BITS = 6;
+const IS_SOURCE_TRANSLATED = 64;
+const BITS = 7;
 const MAX_WORD = 0xffff_ffff;
 const ALWAYS: readonly FieldName[] = [
   'sourcePort',
@@ -106,16 +107,27 @@ export class AgentFlowRecord {
     return flow;
   }
 
-  /** Where the destination was translated on the way. IPv4 alone is reported so: IPv6 is told by the addresses of the server's process. */
+  /** Which of the ends was translated on the way. IPv4 alone is reported so: IPv6 is told by the addresses of the server's process. */
   private translation(client: FlowEnd, server: FlowEnd): number {
-    const { remoteAddress, remotePort } = client;
-    if (remoteAddress === server.localAddress && remotePort === server.localPort) return 0;
-    const address = this.record.ipv4(server.localAddress);
-    if (address <= 0) return 0;
     const { words } = this.record.flow;
-    words[SLOT.postNatDestinationIPv4] = address;
-    words[SLOT.postNaptDestinationPort] = server.localPort;
-    return IS_TRANSLATED;
+    let bits = 0;
+    if (client.remoteAddress !== server.localAddress || client.remotePort !== server.localPort) {
+      const address = this.record.ipv4(server.localAddress);
+      if (address > 0) {
+        bits |= IS_TRANSLATED;
+        words[SLOT.postNatDestinationIPv4] = address;
+        words[SLOT.postNaptDestinationPort] = server.localPort;
+      }
+    }
+    if (client.localAddress !== server.remoteAddress || client.localPort !== server.remotePort) {
+      const address = this.record.ipv4(server.remoteAddress);
+      if (address > 0) {
+        bits |= IS_SOURCE_TRANSLATED;
+        words[SLOT.postNatSourceIPv4] = address;
+        words[SLOT.postNaptSourcePort] = server.remotePort;
+      }
+    }
+    return bits;
   }
 
   private long(slot: number, value: number): void {
@@ -144,6 +156,7 @@ function makeLayout(bits: number, sourceBits: number, destinationBits: number): 
   if (has(HAS_PACKETS)) fields.push('packets', 'reversePackets');
   if (has(HAS_CLIENT_TCP)) fields.push(...CLIENT_TCP);
   if (has(HAS_SERVER_TCP)) fields.push(...SERVER_TCP);
+  if (has(IS_SOURCE_TRANSLATED)) fields.push('postNatSourceIPv4', 'postNaptSourcePort');
   if (has(IS_TRANSLATED)) fields.push('postNatDestinationIPv4', 'postNaptDestinationPort');
   return new Layout('flow', [
     ...fields.map((field) => fieldEntry(field)),

@@ -32,7 +32,7 @@ export interface AgentParts {
   readonly containers: {
     ofCgroup(text: string): ContainerInfo | undefined;
     ofCgroupId(cgroupId: number): ContainerInfo | undefined;
-    /** The containers that share a container's network, without one that only keeps it. */
+    /** Those that use the network namespace that a container uses. */
     sharing(container: ContainerInfo): readonly ContainerInfo[];
   };
   readonly interfaces: {

@@ -86,7 +86,6 @@ export function fillOwner(record: RecordTexts, stem: Stem, owner: FlowOwner | un
     }
   }
   if (container !== undefined) {
-    // Of a pod alone the container may be unknown.
     if (container.shortId !== '') {
       bits |= HAS_CONTAINER;
       record.text(slots.containerId, container.shortId);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ContainerInfo } from '../../src/agent/container-info.ts';
 import { AgentHarness, type AgentLine } from '../support/agent-harness.ts';
 import { containerOf, eventOf, listenerOf, OWN, processOf, socketOf } from '../support/agent-parts.ts';
 import { lineProblems } from '../support/json-line.ts';
@@ -260,7 +261,7 @@ describe('client and server', () => {
 
 describe('both ends on this host', () => {
   /** A client in a container and a server in another, each with its container. */
-  async function joined(clientRemote: string, serverLocal = clientRemote) {
+  async function joined(clientRemote: string, serverLocal = clientRemote, serverRemote = '172.17.0.2:41000') {
     const harness = await started();
     const { parts } = harness;
     parts.namespaces.push({ id: INSIDE, pid: 20 }, { id: INSIDE + 1, pid: 30 });
@@ -282,7 +283,7 @@ describe('both ends on this host', () => {
     const server = parts.add(
       socketOf(
         serverLocal,
-        '172.17.0.2:41000',
+        serverRemote,
         { octetsSent: 100, segmentsSent: 3, octetsReceived: 9, roundTripUs: 70 },
         { namespace: INSIDE + 1 },
       ),
@@ -352,6 +353,36 @@ describe('both ends on this host', () => {
     expect(await harness.look()).toEqual([]);
   });
 
+  it('are joined where the source was translated, as between networks of two engines', async () => {
+    const { harness } = await joined('10.88.0.2:80', '10.88.0.2:80', '10.88.0.1:41000');
+    const lines = await harness.look();
+    expect(lines.map(show)).toEqual(['172.17.0.2:41000 > 10.88.0.2:80 10 2 100 3 end 2']);
+    expect(lines[0]).toMatchObject({
+      SRC_PROC_PID: 20,
+      DST_PROC_PID: 30,
+      POST_NAT_SRC_IPV4_ADDR: '10.88.0.1',
+      POST_NAPT_SRC_TRANSPORT_PORT: 41_000,
+    });
+    expect(lines[0]).not.toHaveProperty('POST_NAT_DST_IPV4_ADDR');
+    expect(lineProblems(harness.lastText, 'ntop')).toEqual([]);
+    expect(await harness.look()).toEqual([]);
+  });
+
+  it.each([
+    ['of another port', '10.88.0.2:80', '10.88.0.1:41001'],
+    ['to another server', '10.88.0.3:80', '10.88.0.1:41000'],
+    ['to another port of the server', '10.88.0.2:81', '10.88.0.1:41000'],
+  ])('are not joined with a source %s', async (_what, serverLocal, serverRemote) => {
+    const { harness } = await joined('10.88.0.2:80', serverLocal, serverRemote);
+    expect(await harness.look()).toHaveLength(2);
+  });
+
+  it('are not joined with a translated source that two could have', async () => {
+    const { harness, parts } = await joined('10.88.0.2:80', '10.88.0.2:80', '10.88.0.1:41000');
+    parts.add(socketOf('172.17.0.9:41000', '10.88.0.2:80', {}, { namespace: INSIDE + 2 }));
+    expect(await harness.look()).toHaveLength(3);
+  });
+
   it('are not joined by a translation that two could have had', async () => {
     const { harness, parts } = await joined('192.0.2.7:8080', '172.17.0.3:80');
     parts.add(socketOf('172.17.0.2:41000', '203.0.113.9:443', {}, { namespace: INSIDE }));
@@ -368,11 +399,11 @@ describe('both ends on this host', () => {
     parts.namespaces.push({ id: INSIDE, pid: 20 });
     parts.table.set(20, processOf(20, { cgroup: 'pause' }));
     parts.byCgroup.set('pause', pause!);
-    parts.shared.set(pause!.id, [one!]);
+    parts.sharing.set(pause!.id, [one!]);
     parts.add(socketOf('172.17.0.2:41000', '198.51.100.1:443', {}, { namespace: INSIDE }));
     const [line] = await harness.look();
     expect(line).toMatchObject({ SRC_PROC_CONTAINER_ID: 'bbbbbbbbbbbb', SRC_POD_NAME: 'web-1' });
-    parts.shared.set(pause!.id, [one!, two!]);
+    parts.sharing.set(pause!.id, [one!, two!]);
     parts.add(socketOf('172.17.0.2:41001', '198.51.100.1:443', {}, { namespace: INSIDE }));
     const [ofPod] = await harness.look();
     expect(ofPod).toMatchObject({ SRC_POD_NAME: 'web-1', SRC_POD_NAMESPACE: 'default' });
@@ -571,5 +602,62 @@ describe('what processes used', () => {
       expect(harness.lastText.includes('secret')).toBe(withCommandLines);
       expect(harness.lastText).toContain('"SRC_PROC_PKG_NAME":"curl"');
     }
+  });
+});
+
+describe('a socket whose process is not known', () => {
+  const dns = containerOf('1c25409cc488', { name: 'dnsmasq', pod: 'dns', podNamespace: 'kube-system' });
+  const sidecar = containerOf('2527bde41fa7', { name: 'sidecar', pod: 'dns', podNamespace: 'kube-system' });
+  const pause = containerOf('00db68b5c5ef', { name: 'POD', pod: 'dns', podNamespace: 'kube-system' });
+
+  /** A flow in a namespace whose first process is that of `keeper`. */
+  async function inNamespaceOf(keeper: ContainerInfo, sharing: readonly ContainerInfo[]) {
+    const harness = await started();
+    const { parts } = harness;
+    parts.namespaces.push({ id: INSIDE, pid: 20 });
+    parts.table.set(20, processOf(20, { cgroup: 'a' }));
+    parts.byCgroup.set('a', keeper);
+    parts.sharing.set(keeper.id, sharing);
+    parts.add(socketOf('10.244.0.2:41000', '10.1.0.1:53', {}, { namespace: INSIDE }));
+    const [line] = await harness.look();
+    expect(lineProblems(harness.lastText, 'ntop')).toEqual([]);
+    return line!;
+  }
+
+  it('has the one container of its pod', async () => {
+    const line = await inNamespaceOf(pause, [dns]);
+    expect(line).toMatchObject({
+      SRC_PROC_CONTAINER_ID: '1c25409cc488',
+      SRC_CONTAINER_NAME: 'dnsmasq',
+      SRC_POD_NAME: 'dns',
+    });
+  });
+
+  it('has the pod alone where several are in it', async () => {
+    const line = await inNamespaceOf(pause, [dns, sidecar]);
+    expect(line).toMatchObject({ SRC_POD_NAME: 'dns', SRC_POD_NAMESPACE: 'kube-system' });
+    expect(line).not.toHaveProperty('SRC_PROC_CONTAINER_ID');
+    expect(line).not.toHaveProperty('SRC_CONTAINER_NAME');
+  });
+
+  it('has none of several that are in no pod', async () => {
+    const web = containerOf('1edb6c16e3d2', { name: 'web' });
+    const line = await inNamespaceOf(web, [web, containerOf('f427db2c87ac', { name: 'db' })]);
+    expect(Object.keys(line).filter((key) => /CONTAINER|POD/.test(key))).toEqual([]);
+  });
+
+  it('has the container of its father while its own cgroup is new', async () => {
+    const harness = await started();
+    const { parts } = harness;
+    parts.table.set(20, processOf(20, { fatherPid: 19 }));
+    parts.table.set(19, processOf(19, { cgroup: 'a' }));
+    parts.byCgroup.set('a', dns);
+    const at = parts.nowMs + 1000;
+    harness.agent.takeEvents([
+      eventOf('CONNECT', '192.0.2.7:40000', '203.0.113.1:80', at, { pid: 20, cgroupId: 77 }),
+      eventOf('CLOSE', '192.0.2.7:40000', '203.0.113.1:80', at + 1, { pid: 20, cgroupId: 77, octetsSent: 1 }),
+    ]);
+    const [line] = await harness.look();
+    expect(line).toMatchObject({ SRC_PROC_PID: 20, SRC_PROC_CONTAINER_ID: '1c25409cc488' });
   });
 });

@@ -134,9 +134,9 @@ export class FakeParts implements AgentParts {
   readonly pids = new Map<number, number>();
   readonly table = new Map<number, ProcessInfo>();
   readonly byCgroup = new Map<string, ContainerInfo>();
-  /** Containers that share a network, by the id of one. */
-  readonly shared = new Map<string, readonly ContainerInfo[]>();
   readonly byCgroupId = new Map<number, ContainerInfo>();
+  /** Who shares the network of a container, by its id; by default nobody. */
+  readonly sharing = new Map<string, readonly ContainerInfo[]>();
   interfaces_: InterfaceEntry[] = [];
   isHearingCloses = false;
   /** What processes are said to have used, in hundredths of a percent, at each mark. */
@@ -180,7 +180,7 @@ export class FakeParts implements AgentParts {
   readonly containers = {
     ofCgroup: (text: string) => this.byCgroup.get(text),
     ofCgroupId: (id: number) => this.byCgroupId.get(id),
-    sharing: (container: ContainerInfo) => this.shared.get(container.id) ?? [container],
+    sharing: (container: ContainerInfo) => this.sharing.get(container.id) ?? [container],
   };
   readonly interfaces = { counters: () => Promise.resolve(this.interfaces_) };
 
