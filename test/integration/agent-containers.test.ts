@@ -1,131 +1,179 @@
-/** The agent beside real containers of three engines: whose each connection is, at both ends, and whose veth an interface is. */
+/**
+ * Everybody talks to everybody: containers of three engines, a pod and the host. What the clients tell of their connections, and the engines of
+ * their containers, is what the agent tells.
+ */
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ContainerLab, containerObstacle } from '../support/container-lab.ts';
-import { lineProblems } from '../support/json-line.ts';
-import { isIntegrationRequired, missingPrograms } from '../support/lab.ts';
-import { buildProgram, PROGRAM_NODE, repositoryPath } from '../support/program.ts';
+import { ContainerLab, containerObstacle, type LabContainer } from '../support/container-lab.ts';
+import { type TalkPlace, type ToldConnection, talkEverywhere } from '../support/container-talkers.ts';
+import type { LabProgram, ParsedLine } from '../support/lab.ts';
+import { agentObstacle, containerFields, fatherOf, startAgent } from '../support/lab-agent.ts';
+import { buildProgram } from '../support/program.ts';
 
-type Line = Readonly<Record<string, unknown>>;
+const END_OF_FLOW = 3;
+/** Fields of an end's container, which an end on the host has none of. */
+const CONTAINER_KEYS = ['PROC_CONTAINER_ID', 'CONTAINER_NAME', 'POD_NAME', 'POD_NAMESPACE'];
+
+const isImpossible = containerObstacle() !== undefined || agentObstacle() !== undefined;
 
 let lab: ContainerLab;
+let agent: LabProgram;
+let connections: ToldConnection[];
+let lines: ParsedLine[];
+/** Fathers of the servers and talkers, which are gone at the end. */
+const fathers = new Map<number, number>();
 
-const missing = missingPrograms('ss', 'stdbuf', 'bpftrace');
-if (missing.length > 0) {
-  if (isIntegrationRequired) throw new Error(`tests of the agent cannot run: not installed: ${missing.join(', ')}`);
-  console.log(`tests of the agent beside containers are skipped: not installed: ${missing.join(', ')}`);
-}
-const isSkipped = missing.length > 0 || containerObstacle() !== undefined;
-
-/** Runs an agent in the lab's network for a while and gives its lines. */
-async function agentLines(mode: string, seconds: number): Promise<{ text: string; sinceMs: number; untilMs: number }> {
-  const path = join(lab.directory, `${mode}.json`);
-  const sockets = [`docker:${lab.dockerSocket}`, `docker:${lab.podmanSocket}`, `containerd:${lab.containerdSocket}`];
-  const words = ['agent', '--status', 'off', '--interval', '1', '--agent-mode', mode, '--json', path];
-  for (const socket of sockets) words.push('--container-sockets', socket);
-  const [program, rest] = lab.inside(PROGRAM_NODE, repositoryPath('dist/main.js'), ...words);
-  const child: ChildProcess = spawn(program, rest, { stdio: ['ignore', 'inherit', 'pipe'] });
-  let log = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    log += text;
-  });
-  const last = mode === 'auto' ? '"part_present"' : '"started"';
-  for (let i = 0; i < 300 && !log.includes(last); i++) await sleep(100);
-  expect(log).toContain(last);
-  // What tells of closes begins in each namespace at its own time.
-  const sinceMs = Date.now() + 1000;
-  await sleep(seconds * 1000);
-  // Events of the very last connections may be on their way.
-  const untilMs = Date.now() - 1000;
-  child.kill('SIGTERM');
-  const code = await new Promise((ended) => child.once('exit', ended));
-  expect(code, log).toBe(0);
-  expect(log).not.toContain('internal_error');
-  return { text: readFileSync(path, 'utf8'), sinceMs, untilMs };
+/** By the client's port, which is one connection's alone. */
+function recordsOf(type: string): Map<number, ParsedLine[]> {
+  const ports = new Map(connections.map(({ sourcePort }) => [sourcePort, [] as ParsedLine[]]));
+  for (const line of lines) {
+    if (line['RECORD_TYPE'] !== type) continue;
+    const records = ports.get(Number(line['L4_SRC_PORT'])) ?? ports.get(Number(line['L4_DST_PORT']));
+    records?.push(line);
+  }
+  return ports;
 }
 
-/** Pairs of those that ask and those that answer. */
-const PAIRS = [
-  ['client1', 'web1'],
-  ['heapster', 'ubuntu_test'],
-  ['sidecar', 'dnsmasq'],
-] as const;
+function describeConnection({ client, sourcePort, target }: ToldConnection): string {
+  return `${client.name}:${sourcePort} to ${target.server.name} at ${target.address}:${target.port}`;
+}
 
-/** What lines say of a container at one end. */
-function namesOf(name: string, end: 'SRC' | 'DST') {
-  const { id, pod, podNamespace } = lab.container(name);
+/** What the lines say of the containers of both ends. */
+function containersOf(line: ParsedLine): Record<string, unknown> {
+  const keys = ['SRC', 'DST'].flatMap((end) => CONTAINER_KEYS.map((key) => `${end}_${key}`));
+  return Object.fromEntries(keys.filter((key) => key in line).map((key) => [key, line[key]]));
+}
+
+function expectedContainers({ client, target }: ToldConnection): Record<string, unknown> {
   return {
-    [`${end}_PROC_CONTAINER_ID`]: id.slice(0, 12),
-    [`${end}_CONTAINER_NAME`]: name,
-    ...(pod !== '' && { [`${end}_POD_NAME`]: pod, [`${end}_POD_NAMESPACE`]: podNamespace }),
+    ...(client.container !== undefined && containerFields('SRC', client.container)),
+    ...(target.server.container !== undefined && containerFields('DST', target.server.container)),
   };
 }
 
-describe.skipIf(isSkipped)('agent beside containers', () => {
+/** A container as nested records name it. */
+function nestedContainer({ id, name, pod, podNamespace }: LabContainer): unknown {
+  const names = { ID: id.slice(0, 12), NAME: name };
+  return pod === '' ? { DOCKER: names } : { KUBE: { ...names, POD: pod, NS: podNamespace } };
+}
+
+describe.skipIf(isImpossible)('agent beside real containers', () => {
   beforeAll(async () => {
     buildProgram();
     lab = await ContainerLab.open();
-  }, 120_000);
+    agent = await startAgent(lab, { isInside: true });
+    connections = await talkEverywhere(lab);
+    for (const { client, target } of connections) {
+      for (const { pid } of [client, target.server]) if (!fathers.has(pid)) fathers.set(pid, fatherOf(pid));
+    }
+    // Two rounds tell of what ended last.
+    await sleep(2500);
+    expect(await agent.stop()).toBe(0);
+    lines = agent.lines;
+  }, 180_000);
   afterAll(() => lab?.close(), 60_000);
 
-  it.each([['auto'], ['netlink']])(
-    'joins both ends and names both containers: %s',
-    async (mode) => {
-      const { text, sinceMs, untilMs } = await agentLines(mode, 6);
-      expect(lineProblems(text, 'ntop')).toEqual([]);
-      const lines = text
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as Line);
-      // The same each time.
-      const octets = new Map<string, [number, number]>();
-      for (const [client, server] of PAIRS) {
-        // Those of a pod talk by its loopback.
-        const address = lab.container(server).pod === '' ? lab.container(server).address : '127.0.0.1';
-        const port = server === 'dnsmasq' ? 8080 : 80;
-        const records = lines.filter(
-          (line) =>
-            line['RECORD_TYPE'] === 'flow' &&
-            line['IPV4_DST_ADDR'] === address &&
-            line['L4_DST_PORT'] === port &&
-            Number(line['FLOW_START_MILLISECONDS']) > sinceMs &&
-            Number(line['FLOW_END_MILLISECONDS']) < untilMs,
-        );
-        expect(records.length, `${client} to ${server}`).toBeGreaterThan(10);
-        const ended = records.filter((line) => line['FLOW_END_REASON'] === 3);
-        expect(new Set(ended.map((line) => line['L4_SRC_PORT'])).size).toBe(ended.length);
-        for (const last of ended) {
-          // One that a look came across has a record more.
-          const all = records.filter((line) => line['L4_SRC_PORT'] === last['L4_SRC_PORT']);
-          const sum = (key: string): number => all.reduce((total, line) => total + Number(line[key]), 0);
-          // What wget asks, and what busybox answers.
-          expect([sum('IN_BYTES'), sum('OUT_BYTES')], JSON.stringify(all)).toEqual(
-            octets.get(client) ?? [sum('IN_BYTES'), sum('OUT_BYTES')],
-          );
-          octets.set(client, [sum('IN_BYTES'), sum('OUT_BYTES')]);
-        }
-        const [asked, answered] = octets.get(client) ?? [];
-        expect(asked).toBeGreaterThan(40);
-        expect(answered).toBeGreaterThan(40);
-        for (const record of records) {
-          if (mode === 'auto') expect(record).toMatchObject({ ...namesOf(client, 'SRC'), ...namesOf(server, 'DST') });
-          // Without kernel events what nobody was seen with has the container of its network.
-          else if (lab.container(client).pod === '' && record['SRC_PROC_CONTAINER_ID'] !== undefined)
-            expect(record).toMatchObject(namesOf(client, 'SRC'));
-          if (mode === 'auto') expect(record['SRC_PROC_NAME'], JSON.stringify(record)).toMatch(/busybox|wget/);
-        }
+  it('tells each connection once, with both processes, fathers, users, containers and pods', () => {
+    // Three rounds of a short and a long one for each of 16 ways.
+    expect(connections).toHaveLength(96);
+    const flows = recordsOf('flow');
+    for (const connection of connections) {
+      const { client, pid, sourcePort, target, octets } = connection;
+      const what = describeConnection(connection);
+      const records = flows.get(sourcePort)!;
+      expect(records.length, what).toBeGreaterThan(0);
+      expect(
+        records.map((record) => record['FLOW_END_REASON']).filter((reason) => reason === END_OF_FLOW),
+        what,
+      ).toHaveLength(1);
+      expect(
+        records.reduce((sum, record) => sum + Number(record['IN_BYTES']), 0),
+        what,
+      ).toBe(octets);
+      for (const record of records) {
+        expect(record, what).toMatchObject({
+          IPV4_SRC_ADDR: sourceOf(connection),
+          L4_SRC_PORT: sourcePort,
+          IPV4_DST_ADDR: target.address,
+          L4_DST_PORT: target.port,
+          SRC_PROC_PID: pid,
+          SRC_PROC_USER_NAME: client.userName,
+          SRC_FATHER_PROC_PID: client.pid,
+          DST_PROC_USER_NAME: target.server.userName,
+        });
+        expect(record['SRC_PROC_NAME'], what).toMatch(/\btalk$/);
+        expect(containersOf(record), what).toEqual(expectedContainers(connection));
+        checkServer(record, target.server, what);
       }
-      const veths = lines.filter((line) => line['RECORD_TYPE'] === 'counters' && line['LOCAL_CONTAINER'] !== undefined);
-      const told = JSON.stringify(veths.map((line) => line['LOCAL_CONTAINER']));
-      for (const name of ['web1', 'client1', 'ubuntu_test', 'heapster'])
-        expect(told).toContain(lab.container(name).id.slice(0, 12));
-      expect(told).toContain(lab.container('dnsmasq').pod);
-      for (const id of lab.sandboxes) expect(told).not.toContain(id.slice(0, 12));
-    },
-    60_000,
-  );
+    }
+  });
+
+  it('prints who connected and who accepted', () => {
+    const events = recordsOf('event');
+    for (const connection of connections) {
+      const { client, pid, sourcePort, target } = connection;
+      const what = describeConnection(connection);
+      for (const [kind, process, place] of [
+        ['CONNECT', pid, client],
+        ['ACCEPT', target.server.pid, target.server],
+      ] as const) {
+        const all = events.get(sourcePort)!.filter((line) => line['EVENT_TYPE'] === kind);
+        expect(all, `${kind} ${what}`).toHaveLength(1);
+        expect(all[0], `${kind} ${what}`).toMatchObject({
+          USER_NAME: place.userName,
+          LOCAL_PROCESS: { PID: process, UID_NAME: place.userName },
+          LOCAL_FATHER_PROCESS: { PID: kind === 'CONNECT' ? client.pid : fathers.get(process) },
+        });
+        const { container } = place;
+        const told = JSON.stringify(all[0]!['LOCAL_CONTAINER']);
+        // What happens at once is told at once, by the id alone.
+        if (connection.isFirst && container !== undefined)
+          expect(told, `${kind} ${what}`).toContain(container.id.slice(0, 12));
+        else expect(told, `${kind} ${what}`).toBe(JSON.stringify(container && nestedContainer(container)));
+      }
+    }
+  });
+
+  it('names the container or pod behind each veth', async () => {
+    const counters = lines.filter((line) => line['RECORD_TYPE'] === 'counters');
+    const links = JSON.parse(await lab.run('ip', '-j', 'link')) as { ifindex: number; ifname: string }[];
+    for (const container of lab.containers.values()) {
+      const inside = await lab.run('nsenter', '-t', String(container.pid), '-n', 'ip', '-o', 'link', 'show', 'eth0');
+      const index = Number(/eth0@if(\d+)/.exec(inside)?.[1]);
+      const last = counters.filter((line) => line['ifIndex'] === index).at(-1);
+      expect(last?.['ifName'], container.name).toBe(links.find(({ ifindex }) => ifindex === index)?.ifname);
+      const { pod, podNamespace } = container;
+      const isShared = [...lab.containers.values()].some(
+        (other) => other !== container && other.pod === pod && pod !== '',
+      );
+      // What several share is their pod's.
+      const expected = isShared ? { KUBE: { POD: pod, NS: podNamespace } } : nestedContainer(container);
+      expect(last?.['LOCAL_CONTAINER'], container.name).toEqual(expected);
+    }
+    for (const name of ['lo', 'docker0', 'cni0']) {
+      const all = counters.filter((line) => line['ifName'] === name);
+      expect(all.length, name).toBeGreaterThan(1);
+      for (const line of all) expect(line['LOCAL_CONTAINER'], name).toBeUndefined();
+    }
+  });
+
+  it('has no complaint', () => {
+    const log = agent.stderr.split('\n').filter((line) => line !== '');
+    const levels = new Set(log.map((line) => (JSON.parse(line) as { level: string }).level));
+    expect([...levels]).toEqual(['info']);
+  });
 });
+
+/** The address that a client has to a target. */
+function sourceOf({ client, target }: ToldConnection): unknown {
+  if (target.address === '127.0.0.1') return '127.0.0.1';
+  return client.container?.address ?? expect.any(String);
+}
+
+/** A server has a connection itself, or a process of its own for it. */
+function checkServer(record: ParsedLine, { pid }: TalkPlace, what: string): void {
+  const isChild = record['DST_PROC_PID'] !== pid;
+  expect(record[isChild ? 'DST_FATHER_PROC_PID' : 'DST_PROC_PID'], what).toBe(pid);
+  if (!isChild) expect(record['DST_FATHER_PROC_PID'], what).toBe(fathers.get(pid));
+}

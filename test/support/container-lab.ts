@@ -22,7 +22,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { callGrpc } from '../../src/agent/grpc-call.ts';
 import { isIntegrationRequired, missingPrograms } from './lab.ts';
-import { field, mapField, message } from './protobuf-message.ts';
+import { field, mapField, message, numberField } from './protobuf-message.ts';
 
 /** Programs that the containers need. */
 const PROGRAMS = ['ip', 'nsenter', 'busybox', 'dockerd', 'podman', 'containerd', 'ctr', 'runc', 'iptables'];
@@ -33,6 +33,14 @@ const DOCKER = existsSync('/usr/bin/docker') ? '/usr/bin/docker' : 'docker';
 /** UIDs of the pods. */
 const HEAPSTER_UID = '0c2b1c7a-9a5e-4f0e-8a55-6f1f0f6d2a11';
 const DNS_UID = '5f0c4a1e-1111-4222-8333-444455556666';
+/** The pod that containerd runs. */
+const DNS_POD = 'kube-dns-6bfbdd666c-2wflq';
+const DNS_NAMESPACE = 'kube-system';
+const DNS_LABELS = {
+  'io.kubernetes.pod.name': DNS_POD,
+  'io.kubernetes.pod.namespace': DNS_NAMESPACE,
+  'io.kubernetes.pod.uid': DNS_UID,
+};
 
 /** Why real containers cannot be had, said aloud; undefined where they can. Throws where they must. */
 export function containerObstacle(): string | undefined {
@@ -84,6 +92,7 @@ export class ContainerLab {
   readonly #children: ChildProcess[] = [];
   readonly #files = Number(execFileSync('sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' })) || 20_000;
   #pod = '';
+  #podConfiguration: Uint8Array = new Uint8Array();
 
   private constructor() {
     this.directory = mkdtempSync('/tmp/fr-c-');
@@ -361,47 +370,54 @@ export class ContainerLab {
       }),
     );
     this.start('containerd', '-c', join(home, 'config.toml'));
-    const ctr = (...args: string[]) => this.run('ctr', '-a', this.containerdSocket, '-n', 'k8s.io', ...args);
-    await this.#until(() => ctr('version'), 'containerd');
+    await this.#until(() => this.#ctr('version'), 'containerd');
     await this.docker('save', 'pause:1', 'bb:1', '-o', join(this.directory, 'images.tar'));
-    await ctr('images', 'import', '--snapshotter', 'native', join(this.directory, 'images.tar'));
-    const pod = 'kube-dns-6bfbdd666c-2wflq';
-    const podNamespace = 'kube-system';
-    const labels = {
-      'io.kubernetes.pod.name': pod,
-      'io.kubernetes.pod.namespace': podNamespace,
-      'io.kubernetes.pod.uid': DNS_UID,
-    };
-    const configuration = message(
-      field(1, message(field(1, pod), field(2, DNS_UID), field(3, podNamespace))),
+    await this.#ctr('images', 'import', '--snapshotter', 'native', join(this.directory, 'images.tar'));
+    this.#podConfiguration = message(
+      field(1, message(field(1, DNS_POD), field(2, DNS_UID), field(3, DNS_NAMESPACE))),
       field(3, join(home, 'logs')),
-      mapField(6, labels),
-      field(8, field(1, `/kubepods/besteffort/pod${DNS_UID}`)),
+      mapField(6, DNS_LABELS),
+      // Its processes have the host's numbers: LinuxSandboxSecurityContext, NamespaceOption.pid is NODE.
+      field(8, message(field(1, `/kubepods/besteffort/pod${DNS_UID}`), field(2, field(1, numberField(2, 2))))),
     );
-    this.#pod = idOf(await this.cri('RunPodSandbox', field(1, configuration)));
+    this.#pod = idOf(await this.cri('RunPodSandbox', field(1, this.#podConfiguration)));
     this.sandboxes.push(this.#pod);
-    for (const [name, command] of [
-      ['dnsmasq', 'exec httpd -f -p 8080 -h /www'],
-      ['sidecar', asking('127.0.0.1', 8080)],
-    ] as const) {
-      const container = message(
-        field(1, field(1, name)),
-        field(2, field(1, 'docker.io/library/bb:1')),
-        field(3, '/bin/sh'),
-        field(3, '-c'),
-        field(3, command),
-        mapField(9, { ...labels, 'io.kubernetes.container.name': name }),
-        field(11, `${name}.log`),
-      );
-      const request = message(field(1, this.#pod), field(2, container), field(3, configuration));
-      const id = idOf(await this.cri('CreateContainer', request));
-      await this.cri('StartContainer', field(1, id));
-      const task = (await ctr('tasks', 'ls')).split('\n').find((line) => line.startsWith(id));
-      const pid = Number(task?.split(/\s+/)[1]);
-      const eth0 = await this.run('nsenter', '-t', String(pid), '-n', 'ip', '-j', '-4', 'addr', 'show', 'eth0');
-      const address = /"local":"([\d.]+)"/.exec(eth0)?.[1] ?? '';
-      this.containers.set(name, { engine: 'containerd', id, name, pod, podNamespace, pid, address });
-    }
+    await this.addToPod('dnsmasq', 'exec httpd -f -p 8080 -h /www');
+    await this.addToPod('sidecar', asking('127.0.0.1', 8080));
+  }
+
+  /** Runs a program of the shell in a container of containerd's pod, with `more` fields of its ContainerConfig; {@link ContainerLab.podLog} is its log. */
+  async addToPod(name: string, command: string, ...more: readonly Uint8Array[]): Promise<LabContainer> {
+    const container = message(
+      field(1, field(1, name)),
+      field(2, field(1, 'docker.io/library/bb:1')),
+      field(3, '/bin/sh'),
+      field(3, '-c'),
+      field(3, command),
+      mapField(9, { ...DNS_LABELS, 'io.kubernetes.container.name': name }),
+      field(11, `${name}.log`),
+      ...more,
+    );
+    const request = message(field(1, this.#pod), field(2, container), field(3, this.#podConfiguration));
+    const id = idOf(await this.cri('CreateContainer', request));
+    await this.cri('StartContainer', field(1, id));
+    const task = (await this.#ctr('tasks', 'ls')).split('\n').find((line) => line.startsWith(id));
+    const pid = Number(task?.split(/\s+/)[1]);
+    const eth0 = await this.run('nsenter', '-t', String(pid), '-n', 'ip', '-j', '-4', 'addr', 'show', 'eth0');
+    const address = /"local":"([\d.]+)"/.exec(eth0)?.[1] ?? '';
+    const names = { name, pod: DNS_POD, podNamespace: DNS_NAMESPACE };
+    const added: LabContainer = { engine: 'containerd', id, ...names, pid, address };
+    this.containers.set(name, added);
+    return added;
+  }
+
+  /** Path of the log of a container that {@link ContainerLab.addToPod} made. */
+  podLog(name: string): string {
+    return join(this.directory, 'ctd/logs', `${name}.log`);
+  }
+
+  #ctr(...args: readonly string[]): Promise<string> {
+    return this.run('ctr', '-a', this.containerdSocket, '-n', 'k8s.io', ...args);
   }
 
   /** Ends the containers and engines and takes everything away. */
