@@ -202,7 +202,7 @@ describe('convert', () => {
       stdout += text;
     });
     // Interpreted as started once it has taken the octets and loaded its parts.
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
     child.kill('SIGINT');
     expect(await new Promise((resolve) => child.on('close', resolve))).toBe(130);
     expect(linesOf(stdout)).toHaveLength(FLOWS + OPTIONS_RECORDS);
