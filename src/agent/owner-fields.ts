@@ -1,7 +1,8 @@
 import { type FieldName, SLOT } from '../flow/fields.ts';
+import type { Flow } from '../flow/flow.ts';
 import { fieldEntry, type LayoutEntry } from '../flow/layout.ts';
 import type { FlowOwner } from './flow-owner.ts';
-import { clipped, type RecordTexts } from './record-texts.ts';
+import { clipped } from './record-texts.ts';
 
 /** What is known of who has an end, as bits of {@link ownerBits}. */
 const HAS_USER = 1;
@@ -15,6 +16,15 @@ const HAS_USAGE = 128;
 const HAS_CONTAINER_NAMES = 256;
 /** Bits that an owner takes. */
 export const OWNER_BITS = 9;
+
+/** A flow that owners are filled into, and where its texts go. */
+export interface OwnerRecord {
+  readonly flow: Flow;
+  /** Whether the arguments of processes are told. */
+  readonly withCommandLines: boolean;
+  /** Sets a field of type `text`. */
+  text(slot: number, text: string): void;
+}
 
 /** Which end of a flow an owner has. */
 export type Stem = 'source' | 'destination';
@@ -50,7 +60,7 @@ const SLOTS: Readonly<Record<Stem, Slots>> = { source: slotsOf('source'), destin
 const MAX_WORD = 0xffff_ffff;
 
 /** Fills the fields of who has an end and gives bits for {@link ownerEntries}. */
-export function fillOwner(record: RecordTexts, stem: Stem, owner: FlowOwner | undefined, withNames: boolean): number {
+export function fillOwner(record: OwnerRecord, stem: Stem, owner: FlowOwner | undefined, withNames: boolean): number {
   if (owner === undefined) return 0;
   const slots = SLOTS[stem];
   const { words, names } = record.flow;

@@ -16,6 +16,9 @@ export async function runProbe(flags: Readonly<Record<string, unknown>>, isVerbo
   const { read } = configuration;
   const hasInterfaces = configuration.interface.length > 0;
   if (read.length > 0 && hasInterfaces) throw new ConfigurationError(['--read: goes not with --interface']);
+  if (read.length > 0 && configuration.processes) {
+    throw new ConfigurationError(['--processes: goes not with --read: its flows are not of now, or not of here']);
+  }
   if (read.length > 0) return readFiles(configuration, isVerbose);
   if (!hasInterfaces) throw new ConfigurationError(['probe: which --interface, or which file to --read?']);
   return capture(configuration, flags, given.has('status'));

@@ -178,6 +178,12 @@ export interface Configuration {
   readonly tcpAnalysis: boolean;
   /** Whether payload is looked at for the application. */
   readonly applicationDetection: boolean;
+  /** Whether flows are told with the processes, users and containers of this host that have their ends. */
+  readonly processes: boolean;
+  /** Sockets kept for that. */
+  readonly processSockets: number;
+  /** Seconds a socket is kept after its end. */
+  readonly processKeep: number;
   /** Seconds between looks at the sockets. */
   readonly interval: number;
   /** Where sockets and events come from. */
@@ -228,6 +234,10 @@ const BOTH = ['collect', 'convert'] as const;
 const SINKS = ['collect', 'convert', 'listen', 'probe', 'agent'] as const;
 const PROBE = ['probe'] as const;
 const AGENT = ['agent'] as const;
+/** Commands whose flows may get their owners on this host. */
+const PROCESSES = ['collect', 'probe'] as const;
+/** Commands that look at this host's sockets. */
+const LOOKS = ['agent', 'collect', 'probe'] as const;
 const MAX_OCTETS = 2 ** 40;
 
 /** Every option by its name on the command line and in files; in the environment it is `FLOWRELAY_` and the name in capitals. */
@@ -1005,6 +1015,33 @@ export const OPTIONS = {
     commands: PROBE,
     isReloadable: false,
   },
+  processes: {
+    type: 'boolean',
+    default: false,
+    description: "Name the process, user and container of each end of a flow that is this host's",
+    commands: PROCESSES,
+    isReloadable: false,
+  },
+  'process-sockets': {
+    type: 'integer',
+    minimum: 1000,
+    maximum: 4_000_000,
+    placeholder: 'N',
+    default: 65_536,
+    description: 'Sockets kept for that; those not seen for longest go first',
+    commands: PROCESSES,
+    isReloadable: false,
+  },
+  'process-keep': {
+    type: 'integer',
+    minimum: 10,
+    maximum: 86_400,
+    placeholder: 'SECONDS',
+    default: 120,
+    description: 'Keep a socket for so long after its end: flows are told later',
+    commands: PROCESSES,
+    isReloadable: false,
+  },
   interval: {
     type: 'integer',
     minimum: 1,
@@ -1012,7 +1049,7 @@ export const OPTIONS = {
     placeholder: 'SECONDS',
     default: 5,
     description: 'Look at the sockets this often',
-    commands: AGENT,
+    commands: LOOKS,
     isReloadable: false,
   },
   'agent-mode': {
@@ -1021,7 +1058,7 @@ export const OPTIONS = {
     default: 'auto',
     description:
       'Learn of connections by kernel events (bpftrace), by ss, or from /proc alone; auto takes all that is there',
-    commands: AGENT,
+    commands: LOOKS,
     isReloadable: false,
   },
   'agent-records': {
@@ -1048,7 +1085,7 @@ export const OPTIONS = {
     type: 'boolean',
     default: false,
     description: 'Tell the arguments of processes, which may hold secrets',
-    commands: AGENT,
+    commands: LOOKS,
     isReloadable: false,
   },
   'agent-address': {
@@ -1068,7 +1105,7 @@ export const OPTIONS = {
     placeholder: 'ENGINE:PATH',
     default: [],
     description: 'Ask a container engine at this socket too: docker (and Podman), containerd or crio; may be repeated',
-    commands: AGENT,
+    commands: LOOKS,
     isReloadable: false,
   },
   'log-level': {

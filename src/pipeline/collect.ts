@@ -8,6 +8,7 @@ import { Decoding } from './decoding.ts';
 import { decodingOptionsOf } from './decoding-options.ts';
 import { ExporterTotals } from './exporter-totals.ts';
 import { feedStatus } from './feed-status.ts';
+import type { FlowOwnership } from './flow-ownership.ts';
 import { DEFAULT_LISTEN, parseListenUrl } from './listen-url.ts';
 import { type Listener, type ListenerHandler, type ListenerStatus, openListener } from './listener.ts';
 import type { Log } from './log.ts';
@@ -75,6 +76,13 @@ const RESTART_OPTIONS = [
   'templateRefresh',
   'exportMtu',
   'exportRate',
+  'processes',
+  'processSockets',
+  'processKeep',
+  'interval',
+  'agentMode',
+  'agentCommandLines',
+  'containerSockets',
 ] as const satisfies readonly (keyof Configuration)[];
 
 /** What a collector needs besides its configuration. */
@@ -125,7 +133,9 @@ export async function startCollect(configuration: Configuration, options: Collec
 
 /** Starts a collector in this thread. */
 export async function startCollector(configuration: Configuration, options: CollectOptions): Promise<Collector> {
-  const collector = new Collector(configuration, options);
+  // Most runs do without, and start faster.
+  const ownership = configuration.processes ? (await import('./flow-ownership.ts')).FlowOwnership : undefined;
+  const collector = new Collector(configuration, options, ownership);
   try {
     await collector.start();
   } catch (error) {
@@ -139,6 +149,7 @@ export async function startCollector(configuration: Configuration, options: Coll
 export class Collector implements RunningCollect {
   decoding: Decoding;
   output: Output;
+  readonly ownership: FlowOwnership | undefined;
   readonly totals = new ExporterTotals();
   readonly startedMs = Date.now();
   readonly version: string;
@@ -159,14 +170,16 @@ export class Collector implements RunningCollect {
   #isReaderGone = false;
   #isStopping = false;
 
-  constructor(configuration: Configuration, options: CollectOptions) {
+  /** `ownership` is there where flows are told with their owners. */
+  constructor(configuration: Configuration, options: CollectOptions, ownership?: typeof FlowOwnership) {
     this.#configuration = configuration;
     this.#options = options;
     this.#log = options.log;
     this.version = options.version;
     const stateFile = configuration.stateDir === '' ? undefined : new StateFile(configuration.stateDir);
     this.output = new Output(configuration, this.#outputOptions(configuration));
-    this.decoding = new Decoding(decodingOptionsOf(configuration), this.output);
+    this.ownership = ownership && new ownership(configuration, this.output, this.#log);
+    this.decoding = new Decoding(decodingOptionsOf(configuration), this.ownership?.annotation ?? this.output);
     if (stateFile !== undefined) this.#state = new StateKeeper(stateFile, this.#log);
   }
 
@@ -194,6 +207,7 @@ export class Collector implements RunningCollect {
     const context = { version: this.version, status: () => this.#feedStatus() };
     const urls = listen.length === 0 ? [DEFAULT_LISTEN] : listen;
     await openLiveSenders(this.output, this.#configuration, context, this.#log, urls.length);
+    await this.ownership?.start();
     for (const [place, url] of urls.entries()) {
       const handler = this.#handlerOf(place);
       this.#listeners.push(
@@ -217,6 +231,7 @@ export class Collector implements RunningCollect {
   async release(): Promise<void> {
     clearInterval(this.#timer);
     await Promise.all(this.#listeners.map((listener) => listener.close()));
+    await this.ownership?.close();
     await this.#statusServer?.close();
     await this.output.close();
   }
@@ -230,7 +245,9 @@ export class Collector implements RunningCollect {
       configuration.ieDefinitions.length > 0 ||
       configuration.exporterTemplates.length > 0;
     // Whatever fails, fails before anything is replaced.
-    const next = isDecodingChanged ? new Decoding(decodingOptionsOf(configuration), this.output) : undefined;
+    const next = isDecodingChanged
+      ? new Decoding(decodingOptionsOf(configuration), this.ownership?.annotation ?? this.output)
+      : undefined;
     if (sinkPart(before) === sinkPart(configuration)) this.output.reopen();
     else await this.output.replace(configuration, this.#outputOptions(configuration));
     if (next !== undefined) this.#replaceDecoding(next);
@@ -260,6 +277,7 @@ export class Collector implements RunningCollect {
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#watchDrops();
     await this.#state?.save(this.decoding);
+    await this.ownership?.close();
     this.totals.update(this.decoding.sessions);
     this.output.points?.tellLosses(this.totals);
     await this.output.close();

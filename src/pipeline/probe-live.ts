@@ -9,6 +9,7 @@ import type { PayloadDetector } from '../meter/application/payload-detector.ts';
 import type { MeteringProcess } from '../meter/metering-process.ts';
 import type { StatusServer } from '../metrics/status.ts';
 import type { NdjsonEvent } from '../sink/ndjson.ts';
+import type { FlowOwnership } from './flow-ownership.ts';
 import type { Log } from './log.ts';
 import { meteringOf } from './metering.ts';
 import { Output, type OutputOptions } from './output.ts';
@@ -46,7 +47,9 @@ export interface RunningProbe {
 
 /** Starts to capture. Rejects with one clear error, and leaves nothing open, where something cannot be opened. */
 export async function startProbe(configuration: Configuration, options: ProbeOptions): Promise<RunningProbe> {
-  const probe = new LiveProbe(configuration, options);
+  // Most runs do without, and start faster.
+  const ownership = configuration.processes ? (await import('./flow-ownership.ts')).FlowOwnership : undefined;
+  const probe = new LiveProbe(configuration, options, ownership);
   try {
     await probe.start();
   } catch (error) {
@@ -63,6 +66,7 @@ class LiveProbe implements RunningProbe {
   readonly startedMs = Date.now();
   readonly version: string;
   readonly captures: LiveCapture[] = [];
+  readonly ownership: FlowOwnership | undefined;
   readonly #configuration: Configuration;
   readonly #options: ProbeOptions;
   readonly #log: Log;
@@ -72,14 +76,15 @@ class LiveProbe implements RunningProbe {
   #capturesEnded = 0;
   #isStopping = false;
 
-  constructor(configuration: Configuration, options: ProbeOptions) {
+  constructor(configuration: Configuration, options: ProbeOptions, ownership: typeof FlowOwnership | undefined) {
     this.#configuration = configuration;
     this.#options = options;
     this.#log = options.log;
     this.version = options.version;
     this.output = new Output(configuration, this.#outputOptions());
     const interfaces = configuration.interface.map((name) => ({ name, index: interfaceIndex(name) }));
-    const { meter, detector } = meteringOf(configuration, this.output, interfaces);
+    this.ownership = ownership && new ownership(configuration, this.output, this.#log);
+    const { meter, detector } = meteringOf(configuration, this.ownership?.annotation ?? this.output, interfaces);
     this.meter = meter;
     this.detector = detector;
   }
@@ -97,6 +102,7 @@ class LiveProbe implements RunningProbe {
     const context = { version: this.version, status: () => probeFeedStatus(this.packetsDropped) };
     await openLiveSenders(this.output, configuration, context, this.#log, configuration.interface.length);
     this.output.points?.selectByInterface(configuration.interface.map(interfaceIndex));
+    await this.ownership?.start();
     for (const [number, interfaceName] of configuration.interface.entries()) await this.#capture(interfaceName, number);
     await this.#openStatus();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -115,6 +121,7 @@ class LiveProbe implements RunningProbe {
     this.#isStopping = true;
     clearInterval(this.#timer);
     await Promise.all(this.captures.map((capture) => capture.stop()));
+    await this.ownership?.close();
     await this.#statusServer?.close();
     await this.output.close();
   }
@@ -132,8 +139,10 @@ class LiveProbe implements RunningProbe {
     this.#isStopping = true;
     clearInterval(this.#timer);
     await Promise.all(this.captures.map((capture) => capture.stop()));
+    await this.ownership?.finish();
     this.meter.finish();
     this.#watch();
+    await this.ownership?.close();
     await this.output.close();
     await this.#statusServer?.close();
     const { counters } = this.meter;

@@ -6,6 +6,7 @@ import type { MeteringProcess } from '../meter/metering-process.ts';
 import { FLOW_END_REASONS, PACKETS_IGNORED } from '../metrics/meter-counters.ts';
 import { formatPrometheus, type Metric, PROMETHEUS_CONTENT_TYPE, plainMetric } from '../metrics/prometheus.ts';
 import { jsonBody, type StatusPage } from '../metrics/status.ts';
+import type { FlowOwnership } from './flow-ownership.ts';
 import type { Output } from './output.ts';
 import { senderMetrics, senderStatus, sinkMetrics, sinkStatus } from './sender-status.ts';
 
@@ -17,6 +18,8 @@ export interface ProbeView {
   readonly detector: PayloadDetector | undefined;
   readonly output: Output;
   readonly captures: readonly LiveCapture[];
+  /** Undefined without `--processes`. */
+  readonly ownership: FlowOwnership | undefined;
 }
 
 /** The pages by path. */
@@ -27,7 +30,7 @@ export function probePages(view: ProbeView): ReadonlyMap<string, StatusPage> {
   ]);
 }
 
-function metricsOf({ meter, detector, output, captures }: ProbeView): Metric[] {
+function metricsOf({ meter, detector, output, captures, ownership }: ProbeView): Metric[] {
   const { counters, cache } = meter;
   return [
     plainMetric('flowrelay_packets_seen_total', 'counter', 'Packets captured.', counters.packetsSeen),
@@ -63,6 +66,7 @@ function metricsOf({ meter, detector, output, captures }: ProbeView): Metric[] {
     plainMetric('flowrelay_flows', 'gauge', 'Flows in the cache.', cache.flows),
     plainMetric('flowrelay_flows_most', 'gauge', 'Most flows that were in the cache at once.', cache.flowsMost),
     ...applicationMetrics(detector),
+    ...(ownership?.metrics() ?? []),
     ...sinkMetrics(output.sinks),
     ...senderMetrics(output),
   ];
@@ -92,7 +96,7 @@ function applicationMetrics(detector: PayloadDetector | undefined): Metric[] {
   ];
 }
 
-function healthOf({ version, startedMs, meter, output, captures }: ProbeView): unknown {
+function healthOf({ version, startedMs, meter, output, captures, ownership }: ProbeView): unknown {
   return {
     status: 'ok',
     version,
@@ -105,6 +109,7 @@ function healthOf({ version, startedMs, meter, output, captures }: ProbeView): u
     })),
     flows: meter.cache.flows,
     counters: meter.counters,
+    ...ownership?.health(),
     sinks: output.sinks.map(sinkStatus),
     ...senderStatus(output),
   };

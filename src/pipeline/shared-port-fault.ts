@@ -13,7 +13,7 @@ export function canSharePorts(version: string): boolean {
 
 /** Why several threads cannot collect as configured, in one line; undefined when they can. */
 export function sharedPortFault(configuration: Configuration, nodeVersion: string): string | undefined {
-  const { listen, workers, zmq, export: destinations, influxdb } = configuration;
+  const { listen, workers, zmq, export: destinations, influxdb, processes } = configuration;
   if (!canSharePorts(nodeVersion)) {
     return `--workers ${workers}: Node ${nodeVersion} cannot share one UDP port between threads; use Node 22.12 or later, or leave --workers out for one thread`;
   }
@@ -23,6 +23,8 @@ export function sharedPortFault(configuration: Configuration, nodeVersion: strin
   if (influxdb.length > 0)
     return `--workers ${workers}: time series are made by one thread; leave --workers or --influxdb out`;
   const urls = listen.length === 0 ? [DEFAULT_LISTEN] : listen;
+  if (processes)
+    return `--workers ${workers}: one thread knows the owners of sockets; leave --workers or --processes out`;
   if (!urls.some((url) => url.startsWith('udp:'))) {
     return `--workers ${workers}: threads share UDP ports, and --listen names none; leave --workers out`;
   }

@@ -14,6 +14,7 @@ import { domainOptions } from '../normalize/flow-reader.ts';
 import type { NdjsonSink } from '../sink/ndjson.ts';
 import type { Decoding } from './decoding.ts';
 import type { ExporterTotals } from './exporter-totals.ts';
+import type { FlowOwnership } from './flow-ownership.ts';
 import type { ListenerStatus } from './listener.ts';
 import { type Senders, senderMetrics, senderStatus, sinkMetrics, sinkStatus } from './sender-status.ts';
 
@@ -25,6 +26,8 @@ export interface CollectorView {
   readonly totals: ExporterTotals;
   readonly output: Senders & { readonly sinks: readonly NdjsonSink[] };
   readonly internalErrors: number;
+  /** Undefined without `--processes`. */
+  readonly ownership: FlowOwnership | undefined;
   listenerStatus(): readonly ListenerStatus[];
 }
 
@@ -94,6 +97,7 @@ function healthOf(collector: CollectorView): unknown {
     listeners: collector.listenerStatus(),
     sinks: collector.output.sinks.map(sinkStatus),
     ...senderStatus(collector.output),
+    ...collector.ownership?.health(),
     sessions: decoding.sessions.heard().length,
     sessionsEvicted: decoding.sessions.sessionsEvicted,
     templateCollisions: decoding.sessions.templateCollisions,
@@ -199,7 +203,7 @@ export function metricsOf(collector: CollectorView): Metric[] {
     samples: faults,
   });
   metrics.push(...listenerMetrics(collector.listenerStatus()), ...sinkMetrics(collector.output.sinks));
-  metrics.push(...senderMetrics(collector.output));
+  metrics.push(...senderMetrics(collector.output), ...(collector.ownership?.metrics() ?? []));
   const pending = decoding.pendingStatus();
   const { cpuUsage, memoryUsage } = process;
   const cpu = cpuUsage();
