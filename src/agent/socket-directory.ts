@@ -47,6 +47,8 @@ const KEY_WORDS = 10;
 const NAMESPACE = 10;
 const ROW_WORDS = 11;
 const NONE = -1;
+/** Ends are told by the kernel's events and by ss: within so long it is the same one, milliseconds. */
+const TOLD_TWICE_MS = 1000;
 
 /** See the head of this file. */
 export class SocketDirectory {
@@ -107,7 +109,7 @@ export class SocketDirectory {
   see(tuple: EndTuple, identity: SocketIdentity, owner: FlowOwner, timeMs: number): void {
     if (!this.setKey(tuple)) return;
     const { cookie, inode } = identity;
-    let row = this.rowOf(cookie, inode);
+    let row = this.rowOf(cookie, inode, timeMs);
     if (row === NONE) {
       if (tuple.remotePort !== 0) this.endOthers();
       row = this.addRow();
@@ -129,14 +131,14 @@ export class SocketDirectory {
 
   /** Takes the sight of a socket that nobody has any more; false where it is not known. */
   seeAgain(tuple: EndTuple, identity: SocketIdentity, timeMs: number): boolean {
-    const row = this.setKey(tuple) ? this.rowOf(identity.cookie, identity.inode) : NONE;
+    const row = this.setKey(tuple) ? this.rowOf(identity.cookie, identity.inode, timeMs) : NONE;
     if (row !== NONE) this.touch(row, timeMs);
     return row !== NONE;
   }
 
   /** Takes the end of a socket at `timeMs`; false where it is not known. */
   end(tuple: EndTuple, cookie: string, timeMs: number): boolean {
-    const row = this.setKey(tuple) ? this.rowOf(cookie, 0) : NONE;
+    const row = this.setKey(tuple) ? this.rowOf(cookie, 0, timeMs - TOLD_TWICE_MS) : NONE;
     if (row === NONE) return false;
     this.touch(row, timeMs);
     this.hasEnded[row] = 1;
@@ -146,7 +148,7 @@ export class SocketDirectory {
   /** Whether a socket that is not connected is known to have the local port, by its cookie or its owner's pid. */
   hasPort(tuple: EndTuple, cookie: string, pid: number): boolean {
     if (!this.setKey({ ...tuple, remoteAddress: '', remotePort: 0 })) return false;
-    const row = this.rowOf(cookie, 0);
+    const row = this.rowOf(cookie, 0, Number.POSITIVE_INFINITY);
     return row !== NONE && (cookie !== '' || this.owners[row]?.process?.pid === pid);
   }
 
@@ -244,14 +246,14 @@ export class SocketDirectory {
     return isValid;
   }
 
-  /** The row of the key's socket, by what is known of both. */
-  private rowOf(cookie: string, inode: number): number {
+  /** The row of the key's socket, by what is known of both. One that has ended was there up to its end. */
+  private rowOf(cookie: string, inode: number, timeMs: number): number {
     for (let row = this.heads[this.place()]!; row !== NONE; row = this.next[row]!) {
       if (this.isOfKey(row) && this.rows[row * ROW_WORDS + NAMESPACE] === this.key[NAMESPACE]) {
         const known = this.cookies[row]!;
         if (cookie !== '' && known !== '') {
           if (cookie === known) return row;
-        } else if (this.hasEnded[row] === 0) {
+        } else if (this.hasEnded[row] === 0 || timeMs <= this.lastMs[row]!) {
           const knownInode = this.inodes[row]!;
           if (inode === 0 || knownInode === 0 || inode === knownInode) return row;
         }

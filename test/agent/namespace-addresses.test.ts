@@ -138,6 +138,14 @@ describe('addresses of namespaces', () => {
     for (let i = 0; i < 150; i++) expect(isLocal(addresses, `10.0.0.${i}`)).toBe(i < 100);
   });
 
+  it('differ in any part', () => {
+    const addresses = open();
+    addresses.startLook(1000);
+    for (let i = 1; i < 100; i++) addresses.see(1, `2001:${i}::5`);
+    addresses.endLook();
+    for (let i = 1; i < 1000; i++) expect(isLocal(addresses, `2001:${i}::5`)).toBe(i < 100);
+  });
+
   it('are nothing in tables that are none', () => {
     for (const text of [
       '',

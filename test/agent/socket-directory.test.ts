@@ -130,6 +130,18 @@ describe('ports used again', () => {
     expect(directory.size).toBe(2);
   });
 
+  it('are one socket whose end was told before the look that saw it', () => {
+    directory.see(first, { cookie: '', inode: 0 }, ownerOf(11), 100_000);
+    directory.end(first, '', 103_000);
+    see(first, 0, 99_900);
+    see(first, 0, 103_000);
+    expect(directory.end(first, '', 103_900)).toBe(true);
+    expect(directory.size).toBe(1);
+    expect(pidOf(LOCAL, REMOTE, 101_000)).toBe(11);
+    see({ ...second, cookie: '' }, 12, 104_000);
+    expect(directory.size).toBe(2);
+  });
+
   it('are not revived by a look that began before their end', () => {
     see(first, 11, 100_000);
     directory.end(first, first.cookie, 103_000);
