@@ -108,8 +108,8 @@ export class FlowTable {
       end = undefined;
     }
     if (end === undefined) {
-      // Not connected yet.
-      if (state === 'SYN-SENT' || state === 'SYN-RECV') return;
+      // Not connected yet, or over since the look began.
+      if (state === 'SYN-SENT' || state === 'SYN-RECV' || this.lookMs <= this.ended.since(entry)) return;
       end = this.makeEnd(key, entry, this.lookMs, this.looks === 1);
       if (end === undefined) return;
     }

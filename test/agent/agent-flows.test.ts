@@ -145,6 +145,20 @@ describe('flows of sockets', () => {
     expect(lines.map(show)).toEqual(['192.0.2.7:40001 > 198.51.100.1:80 5 4 0 4 end 3']);
   });
 
+  it('that ended while a look went on are not told again by what it saw', async () => {
+    const harness = await started();
+    const { parts } = harness;
+    parts.isHearingCloses = true;
+    const seen = parts.add(socketOf('192.0.2.7:40001', '198.51.100.1:80', { octetsSent: 5, segmentsSent: 4 }));
+    await harness.look();
+    const snapshot = await parts.sockets.snapshot();
+    parts.remove(seen);
+    harness.agent.takeClose({ ...seen, state: 'CLOSE' }, parts.nowMs + 100);
+    expect((await harness.look()).map(show)).toEqual(['192.0.2.7:40001 > 198.51.100.1:80 0 0 0 0 end 3']);
+    parts.sockets.snapshot = () => Promise.resolve(snapshot);
+    expect(await harness.look()).toEqual([]);
+  });
+
   it('that only TIME-WAIT tells of are told once, where closes are not heard', async () => {
     const harness = new AgentHarness();
     const { parts } = harness;
