@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type MadeConnection, type MadeFlows, makeFlows } from '../support/flow-makers.ts';
 import { lineProblems } from '../support/json-line.ts';
 import { isIntegrationRequired, missingPrograms } from '../support/lab.ts';
-import { buildProgram, RunningProgram } from '../support/program.ts';
+import { buildProgram, RunningProgram, runProgram } from '../support/program.ts';
 
 const isRoot = process.getuid?.() === 0;
 const missing = missingPrograms('ss', 'stdbuf', 'python3');
@@ -204,6 +204,31 @@ describe.skipIf(missing.length > 0)('flowrelay agent', { timeout: 90_000 }, () =
     }
   });
   const pids: number[] = [];
+
+  it('exports processes by the template for them', async () => {
+    const file = join(directory, 'export.ipfix');
+    let made: MadeFlows | undefined;
+    await agentLines(['--agent-mode', 'netlink', '--export', file, '--template', 'process'], async () => {
+      made = await makeFlows({ lives: [{ lifeMs: 2500, count: 5 }] });
+      await sleep(1500);
+    });
+    const { stdout, code } = await runProgram(['convert', file]);
+    expect(code).toBe(0);
+    const records = byClientPort(linesOf(stdout), made!.connections[0]!.remotePort);
+    for (const connection of made!.connections) {
+      const all = records.get(connection.localPort) ?? [];
+      expect(sum(all, 'IN_BYTES')).toBe(connection.octetsSent);
+      expect(sum(all, 'OUT_BYTES')).toBe(connection.octetsReceived);
+      expect(all[0]).toMatchObject({
+        EXPORT_PROTOCOL: 'IPFIX',
+        SRC_PROC_PID: connection.pid,
+        SRC_PROC_UID: userInfo().uid,
+        SRC_PROC_USER_NAME: userInfo().username,
+        SRC_FATHER_PROC_PID: connection.fatherPid,
+        DST_PROC_PID: made!.serverPid,
+      });
+    }
+  });
 
   it('is heard by listen, over ZeroMQ', async () => {
     const endpoint = `tcp://127.0.0.1:${await freePort()}c`;
