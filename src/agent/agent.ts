@@ -65,7 +65,7 @@ export interface AgentCounters {
   countersRecords: number;
   /** Sockets, flows and events whose addresses are none. */
   recordsInvalid: number;
-  /** Rounds broken off by a fault of this program. */
+  /** Rounds, events and closes broken off by a fault of this program. */
   internalErrors: number;
 }
 

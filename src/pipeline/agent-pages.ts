@@ -67,7 +67,7 @@ function metricsOf(view: AgentView): Metric[] {
         plainMetric(
           `flowrelay_agent_${part === 'agent' ? '' : `${part}_`}${words}${isGauge ? '' : '_total'}`,
           isGauge ? 'gauge' : 'counter',
-          `${part}: ${words.replaceAll('_', ' ')}`,
+          `Of the agent's ${part}: ${words.replaceAll('_', ' ')}.`,
           value,
         ),
       );

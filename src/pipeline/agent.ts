@@ -90,8 +90,8 @@ class LiveAgent implements RunningAgent {
     await openLiveSenders(this.output, configuration, context, this.#log, 1);
     const log = this.#log;
     this.sources = await AgentSources.open(configuration, {
-      onEvents: (events) => this.agent?.takeEvents(events),
-      onClose: (entry, timeMs) => this.agent?.takeClose(entry, timeMs),
+      onEvents: (events) => this.#guard(() => this.agent?.takeEvents(events)),
+      onClose: (entry, timeMs) => this.#guard(() => this.agent?.takeClose(entry, timeMs)),
       onMissing: (line) => log.write('warning', 'part_missing', line),
       onPresent: (line) => log.write('info', 'part_present', line),
     });
@@ -147,7 +147,11 @@ class LiveAgent implements RunningAgent {
     if (this.#isStopping) return;
     this.#isStopping = true;
     for (const timer of this.#timers) clearInterval(timer);
-    await this.agent.finish();
+    try {
+      await this.agent.finish();
+    } catch (error) {
+      this.#sayFault(error);
+    }
     await this.sources.close();
     await this.output.close();
     await this.#statusServer?.close();
@@ -177,11 +181,23 @@ class LiveAgent implements RunningAgent {
     try {
       await this.agent.look();
     } catch (error) {
-      // A fault of this program must not end the rounds.
-      this.agent.counters.internalErrors++;
-      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.#log.writeLimited('internal', 'error', 'internal_error', `a round could not be finished: ${text}`);
+      this.#sayFault(error);
     }
+  }
+
+  #guard(take: () => void): void {
+    try {
+      take();
+    } catch (error) {
+      this.#sayFault(error);
+    }
+  }
+
+  /** A fault of this program must not end it. */
+  #sayFault(error: unknown): void {
+    this.agent.counters.internalErrors++;
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#log.writeLimited('internal', 'error', 'internal_error', `something could not be taken: ${text}`);
   }
 
   #outputOptions(): OutputOptions {
