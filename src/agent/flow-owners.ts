@@ -40,10 +40,9 @@ export class FlowOwners {
     const { processes, usage } = this.parts;
     const process = processes.process(end.pid);
     if (process === undefined) return;
-    const isOther = process.pid !== end.process?.pid || process.startTicks !== end.process.startTicks;
     end.process = process;
     end.father = processes.father(process);
-    if (isOther) end.usageMark = usage.begin(process.pid);
+    end.usageMark = usage.begin(process.pid);
   }
 
   /** Who has an end, with what the process used since the flow began. */

@@ -118,6 +118,11 @@ describe('loadConfiguration', () => {
     expect(problems({ flags })).toEqual([`--zmq: ${problem}`]);
   });
 
+  it('refuses an address of an agent that is none', () => {
+    expect(problems({ flags: { 'agent-address': '192.0.2' } })).toEqual(['--agent-address: is no IP address: 192.0.2']);
+    expect(load({ flags: { 'agent-address': '2001:db8::1' } }).agentAddress).toBe('2001:db8::1');
+  });
+
   it('refuses files that are missing, no JSON, or no object', () => {
     expect(problems({ file: '/nonexistent/relay.json' })).toEqual(['/nonexistent/relay.json: cannot be read (ENOENT)']);
     expect(problems({ file: file('{"names":') })[0]).toMatch(/relay\.json: is no JSON: /);
