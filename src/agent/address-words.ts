@@ -36,7 +36,7 @@ export function hashWords(words: Uint32Array, at: number, count: number, seed: U
   let second = seed[1]!;
   for (let i = at; i < at + count; i++) {
     first = Math.imul(first ^ words[i]!, 0x9e37_79b1);
-    first = (first ^ (first >>> 15)) + second;
+    first = ((first ^ (first >>> 15)) + second) | 0;
     second = Math.imul((second << 13) | (second >>> 19), 0x85eb_ca6b) ^ first;
   }
   first = Math.imul(first ^ (first >>> 16), 0xc2b2_ae35) ^ second;

@@ -11,6 +11,9 @@ import { AgentSources } from './agent-sources.ts';
 import type { Log } from './log.ts';
 import { ProcessAnnotation } from './process-annotation.ts';
 
+/** A look takes longer where a system is busy, and then may come late. */
+const LEAST_SLACK_MS = 10_000;
+
 /** Rounds through the sockets, and the output that they tell of the owners of flows. */
 export class FlowOwnership {
   /** Takes flows, and hands them on with the owners of their ends. */
@@ -32,7 +35,7 @@ export class FlowOwnership {
     const seed = randomFillSync(new Uint32Array(2));
     const keepMs = processKeep * 1000;
     this.#directory = new SocketDirectory(
-      { maxSockets: processSockets, keepMs, slackMs: 2 * interval * 1000, seed },
+      { maxSockets: processSockets, keepMs, slackMs: Math.max(2 * interval * 1000, LEAST_SLACK_MS), seed },
       new NamespaceAddresses({ keepMs, seed }),
     );
     this.annotation = new ProcessAnnotation(

@@ -19,6 +19,8 @@ export interface ProcessAnnotationOptions {
   readonly withCommandLines: boolean;
   /** The owner with what has become known since its socket was seen. */
   readonly complete: (owner: FlowOwner) => FlowOwner;
+  /** Layouts with owners at a time, 2,048 where not given; each costs its writers some 10 kB. */
+  readonly maxLayouts?: number;
   /** Clock, Unix milliseconds. */
   readonly now?: () => number;
 }
@@ -51,7 +53,6 @@ interface LayoutFacts {
 
 const TCP = 6;
 const UDP = 17;
-/** Layouts with owners at a time. Each costs its writers some 10 kB. */
 const MAX_LAYOUTS = 2048;
 /** Texts of both ends, three octets a character. */
 const TEXT_OCTETS = 2 * 8 * 4096 * 3;
@@ -193,7 +194,7 @@ export class ProcessAnnotation implements RecordOutput {
       ...ownerEntries('source', sourceBits),
       ...ownerEntries('destination', destinationBits),
     ]);
-    if (++this.layouts > MAX_LAYOUTS) this.forgetLayouts();
+    if (++this.layouts > (this.options.maxLayouts ?? MAX_LAYOUTS)) this.forgetLayouts();
     annotated.set(key, made);
     return made;
   }

@@ -49,10 +49,9 @@ async function probeLoopback(
   let made: MadeFlows | undefined;
   try {
     // bpftrace takes its time on a busy machine.
-    for (let i = 0; mode === 'auto' && i < 450; i++) {
-      if (probe.log.some(({ event }) => event === 'part_present')) break;
-      await sleep(100);
-    }
+    const areEventsOn = () => mode !== 'auto' || probe.log.some(({ event }) => event === 'part_present');
+    for (let i = 0; i < 600 && !areEventsOn(); i++) await sleep(100);
+    expect(areEventsOn()).toBe(true);
     made = await make();
     // The kernel's last word, and what is on its way to the meter.
     await sleep(1500);
@@ -66,7 +65,7 @@ async function probeLoopback(
   return { flows: new Map(ofServer.map((line) => [Number(line['L4_SRC_PORT']), line])), made, text };
 }
 
-describe.skipIf(lacking.length > 0)('owners of flows', { timeout: 90_000 }, () => {
+describe.skipIf(lacking.length > 0)('owners of flows', { timeout: 120_000 }, () => {
   beforeAll(buildProgram);
   afterAll(() => rmSync(directory, { recursive: true }));
 
@@ -169,7 +168,7 @@ describe.skipIf(lacking.length > 0 || containerObstacle() !== undefined)('owners
   }, 120_000);
   afterAll(() => lab?.close(), 60_000);
 
-  it('are told of both ends of connections from container to container', { timeout: 90_000 }, async () => {
+  it('are told of both ends of connections from container to container', { timeout: 120_000 }, async () => {
     const path = join(lab.directory, 'flows.json');
     const [program, words] = lab.inside(
       PROGRAM_NODE,
@@ -183,10 +182,11 @@ describe.skipIf(lacking.length > 0 || containerObstacle() !== undefined)('owners
       log += text;
     });
     const said = async (pattern: RegExp) => {
-      for (let i = 0; i < 450 && !pattern.test(log); i++) await sleep(100);
+      for (let i = 0; i < 600 && !pattern.test(log); i++) await sleep(100);
       expect(log).toMatch(pattern);
     };
     await said(lackingEvents.length > 0 ? /"event":"started"/ : /kernel events are on/);
+    const eventsMs = Date.now();
     await sleep(6000);
     probe.kill('SIGTERM');
     await said(/"event":"stopped"/);
@@ -202,7 +202,8 @@ describe.skipIf(lacking.length > 0 || containerObstacle() !== undefined)('owners
     };
     const shown = (end: 'SRC' | 'DST', name: string) => ({
       ...container(end, name),
-      [`${end}_PROC_NAME`]: expect.stringContaining('busybox'),
+      // Where a process was too quick for its file to be read, its name.
+      [`${end}_PROC_NAME`]: expect.stringMatching(/busybox$|wget$/),
     });
     for (const [clientName, serverName] of [
       ['client1', 'web1'],
@@ -214,9 +215,13 @@ describe.skipIf(lacking.length > 0 || containerObstacle() !== undefined)('owners
       for (const flow of flows) expect(flow).toMatchObject(shown('DST', serverName));
       for (const flow of flows)
         if (flow['SRC_PROC_CONTAINER_ID'] !== undefined) expect(flow).toMatchObject(container('SRC', clientName));
-      // Those that began before the events did may be told of their container alone, or not at all.
       const owned = flows.filter((line) => line['SRC_PROC_PID'] !== undefined);
-      if (lackingEvents.length === 0) expect(owned.length).toBeGreaterThan(flows.length / 3);
+      // Those that began before the events did may be told of their container alone, or not at all.
+      const heard = flows.filter((line) => Number(line['FLOW_START_MILLISECONDS']) > eventsMs + 1000);
+      if (lackingEvents.length === 0) {
+        expect(heard.length).toBeGreaterThan(2);
+        for (const flow of heard) expect(owned).toContain(flow);
+      }
       for (const flow of owned) expect(flow).toMatchObject(shown('SRC', clientName));
     }
   });
