@@ -18,7 +18,7 @@ const LEAST_SLACK_MS = 10_000;
 export class FlowOwnership {
   /** Takes flows, and hands them on with the owners of their ends. */
   readonly annotation: ProcessAnnotation;
-  /** Rounds broken off by a fault of this program. */
+  /** Looks, events and closes broken off by a fault of this program. */
   internalErrors = 0;
   readonly #configuration: Configuration;
   readonly #log: Log;
@@ -49,8 +49,8 @@ export class FlowOwnership {
   async start(): Promise<void> {
     const log = this.#log;
     const sources = await AgentSources.open(this.#configuration, {
-      onEvents: (events) => this.#watch?.takeEvents(events),
-      onClose: (entry, timeMs) => this.#watch?.takeClose(entry, timeMs),
+      onEvents: (events) => this.#guard(() => this.#watch?.takeEvents(events)),
+      onClose: (entry, timeMs) => this.#guard(() => this.#watch?.takeClose(entry, timeMs)),
       onMissing: (line) => log.write('warning', 'part_missing', line),
       onPresent: (line) => log.write('info', 'part_present', line),
     });
@@ -110,7 +110,7 @@ export class FlowOwnership {
       plainMetric(
         name('internal_errors_total'),
         'counter',
-        'Looks broken off by a fault of this program.',
+        'Looks, events and closes broken off by a fault of this program.',
         this.internalErrors,
       ),
     ];
@@ -161,15 +161,27 @@ export class FlowOwnership {
     try {
       await this.#watch?.look();
     } catch (error) {
-      // A fault of this program must not end the rounds.
-      this.internalErrors++;
-      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.#log.writeLimited(
-        'internal',
-        'error',
-        'internal_error',
-        `a look at the sockets could not be finished: ${text}`,
-      );
+      this.#sayFault(error);
     }
+  }
+
+  #guard(take: () => void): void {
+    try {
+      take();
+    } catch (error) {
+      this.#sayFault(error);
+    }
+  }
+
+  /** A fault of this program must not end it. */
+  #sayFault(error: unknown): void {
+    this.internalErrors++;
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#log.writeLimited(
+      'internal',
+      'error',
+      'internal_error',
+      `what is told of sockets could not be taken: ${text}`,
+    );
   }
 }
