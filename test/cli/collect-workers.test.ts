@@ -264,6 +264,7 @@ describe.skipIf(!SHARES_PORTS)('collect --workers 2', () => {
         2,
         '--workers 2: a ZeroMQ feed comes from one thread; leave --workers or --zmq out',
       ],
+      [['--processes'], 2, '--workers 2: one thread knows the owners of sockets; leave --workers or --processes out'],
     ] as const) {
       const listen = (words as readonly string[]).includes('--listen') ? [] : ['--listen', 'udp://127.0.0.1:0'];
       const run = await runProgram(['collect', '--workers', '2', '--status', 'off', ...listen, ...words]);

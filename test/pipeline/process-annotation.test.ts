@@ -106,6 +106,16 @@ describe('owners of flows', () => {
     expect(line).toMatchObject({ IPV6_SRC_ADDR: '2001:db8::7', IPV6_DST_ADDR: '2001:db8::7', L4_SRC_PORT: 40_000 });
   });
 
+  it('leave no name behind in the flow', () => {
+    const harness = new AnnotationHarness();
+    see(harness, `${HOST}:1`, `${HOST}:2`, ownerOf(11));
+    see(harness, `${HOST}:2`, `${HOST}:1`, ownerOf(12));
+    const flow = tcpFlow(`${HOST}:1`, `${HOST}:2`);
+    harness.annotation.write(flow);
+    expect(harness.lines()[0]).toMatchObject({ SRC_CONTAINER_NAME: 'box11', DST_POD_NAME: 'pod12' });
+    expect(flow.names.every((name) => name === '')).toBe(true);
+  });
+
   it('have what is known and no more', () => {
     const harness = new AnnotationHarness();
     const some = ownerOf(11, { father: undefined, container: undefined });
