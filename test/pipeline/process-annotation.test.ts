@@ -236,6 +236,14 @@ describe('messages of Exporters', () => {
     decode(message([templateSet(256, fields), dataSet(256, record)], { exportTime: hourAgo }));
     decode(message([dataSet(256, record)], { exportTime: ARRIVAL_MS / 1000, sequence: 1 }));
     expect(harness.lines().map((line) => line['SRC_PROC_PID'])).toEqual([11, 12]);
+    // A few seconds are the way and the rounding: these times stay, at the edge of what a socket's are stretched by.
+    const ended = socketOf(`${HOST}:40001`, `${OTHER}:443`);
+    harness.directory.see(ended, ended, ownerOf(13), ARRIVAL_MS);
+    harness.directory.end(ended, '', ARRIVAL_MS);
+    const later = ARRIVAL_MS / 1000 + 10;
+    const edge = joined(key(HOST, 40_001, OTHER, 443), u32(later), u32(later));
+    decode(message([dataSet(256, edge)], { exportTime: ARRIVAL_MS / 1000 - 4, sequence: 2 }));
+    expect(harness.lines().map((line) => line['SRC_PROC_PID'])).toEqual([13]);
   });
 
   it('without ports, or of other protocols, are not looked up', () => {
