@@ -366,6 +366,9 @@ describe('nothing but owners differs, and the decoder’s flow is as it was', ()
       [77, 9, 4242],
       [78, VARIABLE, 4242],
       [291, VARIABLE],
+      // Twice: an array.
+      [79, 8, 4242],
+      [79, 8, 4242],
     ] as const;
     const list = (): Octets => variable(joined(u8(3), u16(82), u16(VARIABLE), variable('one'), variable('two')));
     for (let i = 0; i < 300; i++) {
@@ -376,6 +379,7 @@ describe('nothing but owners differs, and the decoder’s flow is as it was', ()
           random.octets(4 + 6 + 9),
           variable(random.octets(random.below(40))),
           list(),
+          random.octets(8 + 8),
         );
       decode(message([templateSet(256, fields), dataSet(256, record(), record(), record())], { sequence: 3 * i }));
     }
