@@ -260,6 +260,23 @@ describe('flows for ntopng as TLV', () => {
     }
   });
 
+  it.each([true, false])('halve round-trip times where no handshake was measured (code: %s)', (codeGeneration) => {
+    const latencies = (fields: MadeFlow['fields']) => {
+      const [record] = tlv({ ...WEB, fields: { ...WEB.fields, ...fields } }, { codeGeneration });
+      const [text] = json({ ...WEB, fields: { ...WEB.fields, ...fields } });
+      const both = [record?.['57595'], record?.['57596']];
+      const asText = [text?.['57595'], text?.['57596']];
+      expect(asText.map((value) => value && Math.fround(Number(value)))).toEqual(both);
+      return both.map((value) => value && Number(Number(value).toFixed(3)));
+    };
+    // The client's socket knows how long the server takes.
+    expect(latencies({ serverRoundTripTime: 4144, clientRoundTripTime: 8000 })).toEqual([undefined, 2.072]);
+    expect(latencies({ clientRoundTripTime: 4144 })).toEqual([2.072, undefined]);
+    expect(latencies({ clientRoundTripTime: 0 })).toEqual([undefined, undefined]);
+    const measured = { clientNetworkLatency: 500, serverNetworkLatency: 1500, serverRoundTripTime: 4144 };
+    expect(latencies(measured)).toEqual([0.5, 1.5]);
+  });
+
   it('carry process and container of both peers in flat keys, and nothing where a text is empty', () => {
     const [record] = tlv({
       fields: {

@@ -48,6 +48,7 @@ export function interpretJson(steps: readonly FeedStep[], samplingSlot: number, 
       const text = kind === 'name' ? names[slot]! : kind === 'choice' ? (step.texts[words[slot]!] ?? '') : '';
       if ((kind === 'name' || kind === 'choice') && text === '') continue;
       if (kind === 'duration' && words[slot] === 0) continue;
+      if (kind === 'halfDuration' && words[slot]! < 2) continue;
       if (kind === 'text' && isEmpty(bytes, words[slot]!, words[slot + 1]!)) continue;
       octets.set(heads[i]!, pos);
       pos += heads[i]!.length;
@@ -98,6 +99,9 @@ export function interpretJson(steps: readonly FeedStep[], samplingSlot: number, 
           break;
         case 'duration':
           pos = writeThousandths(out, pos, words[slot]!);
+          break;
+        case 'halfDuration':
+          pos = writeThousandths(out, pos, words[slot]! >>> 1);
           break;
         case 'application':
           pos = writePlainJson(octets, pos, plainElementValue(view, words[slot]!, words[slot + 1]!, 'application', 0));

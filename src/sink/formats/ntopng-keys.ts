@@ -32,6 +32,8 @@ export const NTOPNG = {
   /** ntopng's meaning of 300; IANA's element 300 is a name. */
   observationPointId: 300,
   clientTcpFlags: NTOP_OFFSET + 78,
+  clientLatency: NTOP_OFFSET + 123,
+  serverLatency: NTOP_OFFSET + 124,
   flowSource: NTOP_OFFSET + 579,
   uniqueSourceId: NTOP_OFFSET + 589,
 } as const;
@@ -93,8 +95,8 @@ const FIELD_NUMBERS: Readonly<Partial<Record<FieldName, number>>> = {
   reverseRetransmittedPackets: NTOP_OFFSET + 110,
   outOfOrderPackets: NTOP_OFFSET + 111,
   reverseOutOfOrderPackets: NTOP_OFFSET + 112,
-  clientNetworkLatency: NTOP_OFFSET + 123,
-  serverNetworkLatency: NTOP_OFFSET + 124,
+  clientNetworkLatency: NTOPNG.clientLatency,
+  serverNetworkLatency: NTOPNG.serverLatency,
   applicationLatency: NTOP_OFFSET + 125,
   flowLabel: 31,
   fragmentIdentification: 54,

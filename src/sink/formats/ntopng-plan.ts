@@ -20,7 +20,7 @@ import { elementKey, type FeedKey, fieldKey, freeName, NTOPNG } from './ntopng-k
  * - `text`, `name`: left out when empty
  * - `l7`: nDPI's numbers of the application and what carries it, `91.126`, or of the application alone
  * - `choice`: one of `texts`; left out when there is none for the value
- * - `duration`: microseconds as milliseconds, a fraction; left out when 0
+ * - `duration`: microseconds as milliseconds, a fraction; left out when 0; `halfDuration`: half of that
  * - `element`: an element's octets, as `value` says; `array`: several of them, as one text
  */
 export interface FeedStep {
@@ -41,6 +41,7 @@ export interface FeedStep {
     | 'l7'
     | 'choice'
     | 'duration'
+    | 'halfDuration'
     | 'element'
     | 'array';
   readonly key: FeedKey;
@@ -122,6 +123,7 @@ export function planFeed(layout: Layout): FeedPlan {
     // Without them ntopng guesses from the ports who is the client, and swaps the peers.
     steps.push(step('unsigned', NTOPNG.clientTcpFlags, SLOT.tcpFlags, { length: 2 }));
   }
+  steps.push(...missingLatency(layout));
   const counters: readonly FieldName[] = isProbe ? ['octets', 'packets', 'postOctets', 'postPackets'] : COUNTER_FIELDS;
   const counterSlots = counters.map(slotOf);
   // ntopng passes over the octets of a direction without packets.
@@ -242,4 +244,15 @@ function missingTimes(layout: Layout): FeedStep[] {
     );
   }
   return steps;
+}
+
+/**
+ * ntopng knows round-trip times as what ntop's probes tell: half of them to each end. Who measured no handshake, as sockets of an agent, has one
+ * for both: the client's, else the server's.
+ */
+function missingLatency(layout: Layout): FeedStep[] {
+  if (layout.has('clientNetworkLatency') || layout.has('serverNetworkLatency')) return [];
+  if (layout.has('serverRoundTripTime')) return [step('halfDuration', NTOPNG.serverLatency, SLOT.serverRoundTripTime)];
+  if (layout.has('clientRoundTripTime')) return [step('halfDuration', NTOPNG.clientLatency, SLOT.clientRoundTripTime)];
+  return [];
 }

@@ -441,6 +441,9 @@ export function interpretTlv(steps: readonly FeedStep[], samplingSlot: number): 
         case 'duration':
           pos = writeDuration(out, octets, pos, head, words[slot]!);
           break;
+        case 'halfDuration':
+          pos = writeDuration(out, octets, pos, head, words[slot]! / 2);
+          break;
         case 'element': {
           const length = step.length < 0 ? words[slot + 1]! : step.length;
           pos = writeElement(out, octets, pos, head, flow, words[slot]!, length, ELEMENT_VALUES.indexOf(step.value));
@@ -558,6 +561,8 @@ function itemSource(step: FeedStep, i: number, samplingSlot: number): string {
       return `pos = writeChoice(out, pos, choice${i}, ${word});`;
     case 'duration':
       return call('writeDuration', word);
+    case 'halfDuration':
+      return call('writeDuration', `${word} / 2`);
     case 'element':
       if (step.value === 'string')
         return call('writeTextItem', 'bytes', word, length < 0 ? next : integer(length), 'true');
