@@ -23,25 +23,28 @@ export function agentObstacle(): string | undefined {
 export interface LabAgentOptions {
   /** Whether the lab's network namespace is its own; otherwise that of the tests is. */
   readonly isInside: boolean;
+  /** Whether it does without kernel events, which take seconds to begin. */
+  readonly isNetlink?: boolean;
 }
 
-/** Starts an agent that asks the engines of the lab, and waits until it hears of kernel events. */
+/** Starts an agent that asks the engines of the lab, and waits until it hears of kernel events, or looks at sockets where it does without them. */
 export async function startAgent(
   lab: ContainerLab,
-  { isInside }: LabAgentOptions,
+  { isInside, isNetlink = false }: LabAgentOptions,
   ...words: readonly string[]
 ): Promise<LabProgram> {
   const sockets = [`docker:${lab.dockerSocket}`, `docker:${lab.podmanSocket}`, `containerd:${lab.containerdSocket}`];
   const own = [
     ...[repositoryPath('dist/main.js'), 'agent', '--status', 'off', '--interval', '1'],
     ...sockets.flatMap((socket) => ['--container-sockets', socket]),
+    ...(isNetlink ? ['--agent-mode', 'netlink'] : []),
     ...words,
   ];
   const [program, args] = isInside ? lab.inside(PROGRAM_NODE, ...own) : [PROGRAM_NODE, own];
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const agent = new LabProgram(`agent ${words.join(' ')}`, child);
-  const isReady = () => agent.stderr.includes('kernel events are on');
-  await agent.until(isReady, 'kernel events', 40_000);
+  const said = isNetlink ? '"event":"started"' : 'kernel events are on';
+  await agent.until(() => agent.stderr.includes(said), said, 40_000);
   return agent;
 }
 
