@@ -38,6 +38,11 @@ export interface SocketSourceOptions {
   readonly timeLimitMs?: number;
   /** So many tools run at the same time. Default 4. */
   readonly maxTools?: number;
+  /**
+   * ss is asked in at most so many namespaces besides the own one at each look, those first that were not for longest; what the others had is shown
+   * once more. Nothing is older than a minute. Default 32.
+   */
+  readonly maxAsked?: number;
   /** Processes of this program in other namespaces, asked for before each snapshot: see `CloseSource.pids`. */
   readonly ignoredPids?: () => ReadonlySet<number>;
 }
@@ -55,6 +60,8 @@ export class SocketCounters {
   tablesUnchanged = 0;
   /** Namespaces whose TCP sockets are those of an earlier snapshot because the tool failed. */
   tablesStale = 0;
+  /** Namespaces whose TCP sockets are those of an earlier snapshot because enough others were read: see `SocketSourceOptions.maxAsked`. */
+  tablesPostponed = 0;
   /** Namespaces whose process went away before they were read. */
   namespacesVanished = 0;
   namespacesBeyondLimit = 0;
@@ -72,7 +79,12 @@ interface TcpTable {
   readonly readMs: number;
   /** Whether it was to be read again and could not. */
   readonly isStale: boolean;
+  /** Cookies of sockets that the kernel has destroyed since. */
+  readonly closed: Set<string>;
 }
+
+/** Closes remembered of a namespace: then its table is read again. */
+const MOST_CLOSED = 16_384;
 
 /** What one namespace came to. */
 interface NamespaceSockets {
@@ -92,6 +104,8 @@ export class SocketSource {
   readonly #mayEnter: boolean;
   readonly #running = new Set<ChildProcess>();
   #tables = new Map<number, TcpTable>();
+  /** Namespaces in which ss was asked at this look. */
+  #asked = 0;
   #snapshot: Promise<SocketSnapshot> | undefined;
   /** Pid of each namespace in the last look. */
   #lastPids: ReadonlyMap<number, number> = new Map();
@@ -115,6 +129,7 @@ export class SocketSource {
       maxNamespaces: options.maxNamespaces ?? 1024,
       timeLimitMs: options.timeLimitMs ?? 10_000,
       maxTools: options.maxTools ?? 4,
+      maxAsked: options.maxAsked ?? 32,
       ignoredPids: options.ignoredPids ?? (() => new Set()),
     };
     const isRoot = mayEnterNamespaces(all.procRoot);
@@ -141,6 +156,12 @@ export class SocketSource {
     return this.#snapshot;
   }
 
+  /** Takes word that the kernel destroyed a socket: no later snapshot shows it, even where its namespace is not read again. */
+  closed(namespace: number, cookie: string): void {
+    const table = this.#tables.get(namespace);
+    if (table !== undefined && cookie !== '' && table.closed.size <= MOST_CLOSED) table.closed.add(cookie);
+  }
+
   /** Ends what runs. */
   close(): void {
     for (const child of this.#running) child.kill('SIGKILL');
@@ -156,7 +177,10 @@ export class SocketSource {
     this.counters.namespacesBeyondLimit += list.beyondLimit;
     const parts: (NamespaceSockets | undefined)[] = [];
     let taken = 0;
-    const waiting = list.namespaces.entries();
+    this.#asked = 0;
+    const readMs = ({ id, pid }: NetworkNamespace) => (pid === 0 ? -1 : (this.#tables.get(id)?.readMs ?? 0));
+    const inTurn = [...list.namespaces.entries()].sort(([, one], [, other]) => readMs(one) - readMs(other));
+    const waiting = inTurn.values();
     const work = async () => {
       for (const [index, namespace] of waiting) {
         const part = await this.#readNamespace(namespace, Math.max(0, maxSockets - taken));
@@ -215,21 +239,34 @@ export class SocketSource {
     const readMs = performance.now();
     const last = this.#tables.get(namespace.id);
     const isRecent = last !== undefined && readMs - last.readMs < LONGEST_REUSE_MS;
-    if (activity?.hasTcp === false) return { sockets: [], mark: '', readMs, isStale: false };
+    const closed = new Set<string>();
+    if (activity?.hasTcp === false) return { sockets: [], mark: '', readMs, isStale: false, closed };
     if (isRecent && last.mark !== '' && last.mark === activity?.tcpMark && last.sockets.length <= room) {
       this.counters.tablesUnchanged++;
       return last;
     }
     const isAsked = this.mode === 'netlink' && (namespace.pid === 0 || this.#mayEnter);
     if (isAsked) {
-      const sockets = await this.#askKernel(namespace, room);
-      if (sockets !== undefined) return { sockets, mark: markOf(sockets, activity?.tcpMark), readMs, isStale: false };
-      if (isRecent) return { ...last, mark: '', isStale: true };
+      const mayWait = namespace.pid !== 0 && isRecent && last.closed.size < MOST_CLOSED;
+      if (mayWait && this.#asked >= this.#options.maxAsked && last.sockets.length <= room) {
+        this.counters.tablesPostponed++;
+        return { ...last, sockets: living(last.sockets, last.closed), mark: '' };
+      }
+      if (namespace.pid !== 0) this.#asked++;
+      const answered = await this.#askKernel(namespace, room);
+      if (answered !== undefined) {
+        // One may have been destroyed while ss was at work.
+        const sockets = living(answered, last?.closed);
+        const table = { sockets, mark: markOf(sockets, activity?.tcpMark), readMs, isStale: false, closed };
+        this.#tables.set(namespace.id, table);
+        return table;
+      }
+      if (isRecent) return { ...last, sockets: living(last.sockets, last.closed), mark: '', isStale: true };
     }
     const sockets: SocketEntry[] = [];
     await this.#readFiles(namespace, ['tcp', 'tcp6'], sockets, room);
     // Where ss failed it has its turn again next time.
-    return { sockets, mark: isAsked ? '' : markOf(sockets, activity?.tcpMark), readMs, isStale: false };
+    return { sockets, mark: isAsked ? '' : markOf(sockets, activity?.tcpMark), readMs, isStale: false, closed };
   }
 
   async #askKernel(namespace: NetworkNamespace, room: number): Promise<readonly SocketEntry[] | undefined> {
@@ -266,6 +303,11 @@ export class SocketSource {
   #directory({ pid }: NetworkNamespace): string {
     return `${this.#options.procRoot}/${pid === 0 ? 'self' : pid}`;
   }
+}
+
+/** Without those that were destroyed. */
+function living(sockets: readonly SocketEntry[], closed: ReadonlySet<string> | undefined): readonly SocketEntry[] {
+  return closed === undefined || closed.size === 0 ? sockets : sockets.filter(({ cookie }) => !closed.has(cookie));
 }
 
 /** `mark` where none of the sockets changes without it. */

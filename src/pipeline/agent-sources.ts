@@ -43,12 +43,17 @@ export class AgentSources implements AgentParts {
     options: AgentSourcesOptions,
   ): Promise<AgentSources> {
     const isProc = agentMode === 'proc';
-    const closes = isProc ? undefined : CloseSource.open({ onClose: options.onClose });
+    let sources: AgentSources | undefined;
+    const onClose = (entry: SocketEntry, timeMs: number) => {
+      sources?.sockets.closed(entry.namespace, entry.cookie);
+      options.onClose(entry, timeMs);
+    };
+    const closes = isProc ? undefined : CloseSource.open({ onClose });
     const [sockets, containers] = await Promise.all([
       SocketSource.open({ mode: isProc ? 'proc' : 'netlink', ignoredPids: () => closes?.pids ?? new Set() }),
       ContainerDirectory.open({ moreSockets: containerSockets }),
     ]);
-    const sources = new AgentSources(sockets, closes, containers, agentCommandLines, options);
+    sources = new AgentSources(sockets, closes, containers, agentCommandLines, options);
     sources.#tellMissing();
     if (agentMode === 'auto' || agentMode === 'ebpf') sources.#opening = sources.#openEvents();
     return sources;
@@ -92,7 +97,11 @@ export class AgentSources implements AgentParts {
   }
 
   async #openEvents(): Promise<void> {
-    const { onEvents, onMissing, onPresent } = this.#options;
+    const { onMissing, onPresent } = this.#options;
+    const onEvents = (events: readonly KernelEvent[]) => {
+      for (const { kind, namespace, cookie } of events) if (kind === 'CLOSE') this.sockets.closed(namespace, cookie);
+      this.#options.onEvents(events);
+    };
     const source = await EventSource.open({
       onEvents,
       onDown: (reason) => onMissing(`kernel events have stopped: ${reason}; they are begun again`),

@@ -1,0 +1,94 @@
+/** The agent as its users run it where the tools that it asks are missing or die. */
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type AgentLine, AgentRun } from '../support/agent-run.ts';
+import { makeFlows } from '../support/flow-makers.ts';
+import { isIntegrationRequired, missingPrograms } from '../support/lab.ts';
+import { buildProgram } from '../support/program.ts';
+
+function obstacle(): string | undefined {
+  const missing = missingPrograms('ss', 'stdbuf', 'bpftrace', 'python3', 'ip', 'unshare', 'mount');
+  const reason =
+    missing.length > 0
+      ? `not installed: ${missing.join(', ')}`
+      : process.getuid?.() !== 0
+        ? 'only root can make what they need'
+        : undefined;
+  if (reason !== undefined) {
+    if (isIntegrationRequired) throw new Error(`the agent cannot be tested without its tools: ${reason}`);
+    console.log(`tests of the agent without its tools are skipped: ${reason}`);
+  }
+  return reason;
+}
+
+describe.skipIf(obstacle() !== undefined)('flowrelay agent without its tools', () => {
+  beforeAll(buildProgram);
+
+  it('goes on when bpftrace is killed, says so, and has events again', async () => {
+    const agent = await (await AgentRun.start(['--interval', '1', '--status', '127.0.0.1:0'])).withEvents();
+    try {
+      const isTool = (pid: string) => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'bpftrace\n';
+      const tools = execFileSync('ps', ['-o', 'pid=', '--ppid', String(agent.child.pid)], { encoding: 'utf8' });
+      const bpftrace = tools
+        .split('\n')
+        .map((text) => text.trim())
+        .find((pid) => pid !== '' && isTool(pid));
+      process.kill(Number(bpftrace), 'SIGKILL');
+      await agent.logged(({ message }) => /kernel events have stopped/.test(message), 'word of its end');
+      const blind = await makeFlows({ lives: [{ lifeMs: 1, count: 10 }] });
+      await agent.logged(({ message }) => message === 'kernel events are back', 'events again');
+      const seeing = await makeFlows({ lives: [{ lifeMs: 1, count: 10 }] });
+      for (const [{ connections }, knowsAll] of [
+        [blind, false],
+        [seeing, true],
+      ] as const) {
+        for (const { localPort, remotePort, pid } of connections) {
+          const flow = await agent.until(
+            () =>
+              agent.lines.find(
+                (line) =>
+                  line['RECORD_TYPE'] === 'flow' &&
+                  line['L4_SRC_PORT'] === localPort &&
+                  line['L4_DST_PORT'] === remotePort,
+              ),
+            `flow ${localPort}`,
+          );
+          if (knowsAll) expect(flow['SRC_PROC_PID']).toBe(pid);
+        }
+      }
+      expect((await agent.metrics())('flowrelay_agent_events_restarts_total')).toBe(1);
+      expect(agent.faults).toEqual([]);
+    } finally {
+      expect(await agent.stop()).toBe(0);
+    }
+  });
+
+  it('tells of sockets without ss, ip and bpftrace, and says a line of each', async () => {
+    const hidden = ['ss', 'ip', 'bpftrace'].flatMap((name) =>
+      ['/usr/bin', '/usr/sbin', '/bin', '/sbin'].map((place) => join(place, name)).filter((path) => existsSync(path)),
+    );
+    const script = 'for path in $0; do mount --bind /dev/null "$path" || exit; done; exec "$@"';
+    const launcher = ['unshare', '--mount', 'sh', '-c', script, hidden.join(' ')];
+    const agent = await AgentRun.start(['--interval', '1'], { launcher });
+    try {
+      const { connections } = await makeFlows({ lives: [{ lifeMs: 4000, count: 5 }] });
+      for (const { pid, localPort, remotePort } of connections) {
+        const isOf = (line: AgentLine) => line['L4_SRC_PORT'] === localPort && line['L4_DST_PORT'] === remotePort;
+        const flow = agent.lines.find((line) => line['RECORD_TYPE'] === 'flow' && isOf(line));
+        expect(flow).toMatchObject({ SRC_PROC_PID: pid });
+        expect(flow).not.toHaveProperty('SERVER_RTT_MS');
+      }
+      // The kernel's interfaces, from /proc.
+      expect(agent.lines.some((line) => line['RECORD_TYPE'] === 'counters' && line['ifName'] !== undefined)).toBe(true);
+      const said = () => agent.log.filter(({ event }) => event === 'part_missing').map(({ message }) => message);
+      await agent.until(() => said().find((line) => line.startsWith('bpftrace')), 'what is missing');
+      expect(said().filter((line) => line.startsWith('ss (iproute2) is not installed: '))).toHaveLength(2);
+      expect(agent.faults).toEqual([]);
+    } finally {
+      expect(await agent.stop()).toBe(0);
+    }
+  });
+});
