@@ -36,6 +36,8 @@ export interface SocketDirectoryCounters {
   socketsForgotten: number;
   /** Sockets whose addresses are none. */
   socketsInvalid: number;
+  /** Questions with several answers, of namespaces that use the same addresses. */
+  questionsAmbiguous: number;
 }
 
 /** Words of a row and of a question: local address, remote address, both ports, protocol; the namespace is a row's alone. */
@@ -52,7 +54,12 @@ const TOLD_TWICE_MS = 1000;
 
 /** See the head of this file. */
 export class SocketDirectory {
-  readonly counters: SocketDirectoryCounters = { socketsLearned: 0, socketsForgotten: 0, socketsInvalid: 0 };
+  readonly counters: SocketDirectoryCounters = {
+    socketsLearned: 0,
+    socketsForgotten: 0,
+    socketsInvalid: 0,
+    questionsAmbiguous: 0,
+  };
   /** Of a question: four words each. IPv4 is in its IPv6 form. */
   readonly local = new Uint32Array(4);
   readonly remote = new Uint32Array(4);
@@ -225,6 +232,11 @@ export class SocketDirectory {
       const beforeMs = this.firstMs[row]! - times[1]!;
       const afterMs = times[0]! - this.lastMs[row]! - (this.hasEnded[row] === 0 ? slackMs : 0);
       const gapMs = Math.max(beforeMs, afterMs);
+      // Networks apart from each other may use the same addresses: no owner is better than a wrong one.
+      if (best !== NONE && gapMs <= 0 && least <= 0 && rows[best * ROW_WORDS + NAMESPACE] !== namespace) {
+        this.counters.questionsAmbiguous++;
+        return NONE;
+      }
       if (gapMs > least || (best !== NONE && gapMs === least)) continue;
       // The deeper inside of its life, the likelier.
       best = row;

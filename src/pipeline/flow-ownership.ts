@@ -100,6 +100,12 @@ export class FlowOwnership {
         'Sockets whose addresses are none.',
         counters.socketsInvalid,
       ),
+      plainMetric(
+        name('ends_ambiguous_total'),
+        'counter',
+        'Ends that sockets of several namespaces may be.',
+        counters.questionsAmbiguous,
+      ),
       plainMetric(name('addresses'), 'gauge', 'Addresses of this host and its containers.', addresses.size),
       plainMetric(
         name('addresses_dropped_total'),

@@ -210,6 +210,18 @@ describe('listeners', () => {
     expect(pidOf('[2001:db8::7]:80', '[2001:db8::1]:5000', 1000)).toBeUndefined();
   });
 
+  it('of several namespaces with one address are nobody’s', () => {
+    addresses.see(OTHER + 1, '172.17.0.2');
+    addresses.startLook(1000);
+    addresses.endLook();
+    see(listenerOf('0.0.0.0:80', { namespace: OTHER }), 11, 1000);
+    see(listenerOf('0.0.0.0:80', { namespace: OTHER + 1 }), 12, 1000);
+    expect(pidOf('172.17.0.2:80', '198.51.100.1:5000', 1000)).toBeUndefined();
+    expect(directory.counters.questionsAmbiguous).toBe(1);
+    see(socketOf('172.17.0.2:80', '198.51.100.1:5000', undefined, { namespace: OTHER }), 13, 1000);
+    expect(pidOf('172.17.0.2:80', '198.51.100.1:5000', 1000)).toBe(13);
+  });
+
   it('of IPv6 take IPv4 where nobody else does', () => {
     see(listenerOf('[::]:80'), 11, 1000);
     expect(pidOf('192.0.2.7:80', '198.51.100.1:5000', 1000)).toBe(11);
