@@ -97,9 +97,14 @@ function isOfPod(line: ParsedLine): boolean {
   return line['SRC_POD_NAME'] === lab.container('heapster').pod && line['SRC_PROC_PID'] !== undefined;
 }
 
+/** Beginning of the addresses of Docker's containers. */
+function network(): string {
+  return lab.dockerGateway.replace(/\d+$/, '');
+}
+
 /** Between containers of the lab. */
 function isOfLab({ IPV4_SRC_ADDR: source, IPV4_DST_ADDR: destination }: ParsedLine): boolean {
-  return String(source).startsWith('172.17.0.') && String(destination).startsWith('172.17.0.');
+  return [source, destination].every((address) => String(address).startsWith(network()));
 }
 
 /** Values of fields in the order given. A value of nothing is what a template says of a field that a flow has not. */
@@ -125,10 +130,15 @@ function sorted(records: readonly unknown[][]): string[] {
   return records.map((record) => JSON.stringify(record)).toSorted();
 }
 
-/** The process of the connection that stays, as Docker tells it. */
-async function stayingPid(): Promise<number> {
-  const rows = (await lab.docker('top', lab.container('heapster').id)).split('\n');
-  return Number(rows.find((row) => /:\d\d +nc [\d.]+ 80$/.test(row))?.split(/\s+/)[1]);
+/** A process of a container, by its command line, as Docker tells it. */
+async function pidOf(name: string, commandLine: RegExp): Promise<number> {
+  const rows = (await lab.docker('top', lab.container(name).id, '-eo', 'pid,args')).split('\n');
+  return Number(
+    rows
+      .map((row) => row.trim())
+      .find((row) => commandLine.test(row.replace(/^\d+ +/, '')))
+      ?.split(' ')[0],
+  );
 }
 
 describe.skipIf(isImpossible)('what an agent exports', () => {
@@ -137,7 +147,9 @@ describe.skipIf(isImpossible)('what an agent exports', () => {
     lab = await ContainerLab.open('docker');
     const { address } = lab.container('ubuntu_test');
     // A connection that stays, of a process in the pod.
-    await lab.docker('exec', '-d', lab.container('heapster').id, 'sh', '-c', `sleep 1000 | nc ${address} 80`);
+    await lab.docker('exec', '-d', lab.container('ubuntu_test').id, 'nc', '-ll', '-p', '7000', '-e', 'cat');
+    await sleep(500);
+    await lab.docker('exec', '-d', lab.container('heapster').id, 'sh', '-c', `sleep 1000 | nc ${address} 7000`);
   }, 60_000);
   afterAll(() => lab?.close(), 60_000);
 
@@ -154,12 +166,13 @@ describe.skipIf(isImpossible)('what an agent exports', () => {
         packets.flatMap(({ protocols }) => protocols),
         ({ label, show }) => /^Flow \d+/.test(label || show),
       ).filter(({ children }) =>
-        ['srcaddr', 'dstaddr'].every((name) => findNode(children, `cflow.${name}`)?.show.startsWith('172.17.0.')),
+        ['srcaddr', 'dstaddr'].every((name) => findNode(children, `cflow.${name}`)?.show.startsWith(network())),
       );
       const known = Object.keys(TSHARK_NAMES);
       expect(sorted(records.map(tsharkValues))).toEqual(sorted(flows.map((line) => valuesOf(line, known, version))));
       // All of them say what engines say of the connection that stays.
-      const pid = await stayingPid();
+      const pid = await pidOf('heapster', /^nc [\d.]+ 7000$/);
+      const serverPid = await pidOf('ubuntu_test', /^nc -ll /);
       const [client, server] = [lab.container('heapster'), lab.container('ubuntu_test')];
       const ids = [client, server].map(({ id }) => id.slice(0, 12));
       const staying = collected.filter((line) => line['SRC_PROC_PID'] === pid);
@@ -169,7 +182,7 @@ describe.skipIf(isImpossible)('what an agent exports', () => {
           SRC_PROC_NAME: '/bin/busybox',
           SRC_PROC_USER_NAME: 'root',
           SRC_PROC_CONTAINER_ID: ids[0],
-          DST_FATHER_PROC_PID: server.pid,
+          DST_FATHER_PROC_PID: serverPid,
           DST_PROC_CONTAINER_ID: ids[1],
         });
       // tshark has no names for containers, but their octets.

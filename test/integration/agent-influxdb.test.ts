@@ -73,7 +73,10 @@ describe.skipIf(isImpossible)('a session of influx, of an agent', () => {
     const { address } = lab.container('ubuntu_test');
     const asks = `for i in $(seq ${CONNECTIONS}); do wget -q -O /dev/null http://${address}/; sleep 0.3; done`;
     exact = await run(`${asks}; sleep 1000`);
-    const id = await run(`sleep 1000 | nc ${address} 80`);
+    // A server that bears silence for longer than one of the web.
+    await lab.docker('exec', '-d', lab.container('ubuntu_test').id, 'nc', '-ll', '-p', '7000', '-e', 'cat');
+    await sleep(500);
+    const id = await run(`sleep 1000 | nc ${address} 7000`);
     await poll(async () => (await insideOf(id)).includes('rtt:'), 'the connection that is still');
     const [, rtt, variance] = /\brtt:([\d.]+)\/([\d.]+)/.exec(await insideOf(id)) ?? [];
     still = { id, rtt: Number(rtt), variance: Number(variance) };

@@ -22,7 +22,13 @@ let subscriber: NtopngSubscriber;
 let agent: LabProgram;
 const servers: ChildProcess[] = [];
 /** What a busybox in a container does for long enough to be asked for. */
-let client: { readonly id: string; readonly pid: number; readonly father: number; readonly address: string };
+let client: {
+  readonly id: string;
+  readonly pid: number;
+  readonly father: number;
+  readonly address: string;
+  readonly roundTripMs: number;
+};
 
 /** A row of the table of listening ports of a host. */
 interface ListeningPort {
@@ -53,17 +59,21 @@ async function startServer(address: string, port: number): Promise<ChildProcess>
   return child;
 }
 
-/** Has a container connect to the server of another and stay. */
+/** Has a container connect to a server of another and stay, for longer than a web server would bear. */
 async function startClient(): Promise<typeof client> {
-  const { address: server } = lab.container('ubuntu_test');
-  const program = `sleep 1000 | nc ${server} 80; sleep 1000`;
+  await lab.docker('exec', '-d', lab.container('ubuntu_test').id, 'nc', '-ll', '-p', '7000', '-e', 'cat');
+  await sleep(500);
+  const program = `sleep 1000 | nc ${lab.container('ubuntu_test').address} 7000; sleep 1000`;
   const id = await lab.docker('run', '-d', '-u', '33', 'bb:1', '/bin/sh', '-c', program);
   const format = '{{.State.Pid}} {{.NetworkSettings.IPAddress}}';
   const [father, address = ''] = (await lab.docker('inspect', '-f', format, id)).split(' ');
-  for (const endMs = Date.now() + 10_000; Date.now() < endMs; await sleep(100)) {
+  for (const endMs = Date.now() + 20_000; Date.now() < endMs; await sleep(100)) {
     const rows = (await lab.docker('top', id)).split('\n');
-    const row = rows.find((text) => / nc [\d.]+ 80$/.test(text));
-    if (row !== undefined) return { id, pid: Number(row.split(/\s+/)[1]), father: Number(father), address };
+    const row = rows.find((text) => /:\d\d +nc [\d.]+ 7000$/.test(text));
+    const socket = await lab.run('nsenter', '-t', father!, '-n', 'ss', '-Htin', 'state', 'established');
+    const roundTripMs = Number(/\brtt:([\d.]+)\//.exec(socket)?.[1]);
+    if (row === undefined || !(roundTripMs > 0)) continue;
+    return { id, pid: Number(row.split(/\s+/)[1]), father: Number(father), address, roundTripMs };
   }
   throw new Error('no client');
 }
@@ -86,8 +96,26 @@ function section(page: readonly string[], title: string): string {
   return page.slice(from + 1, to < 0 ? from + 14 : to).join(' ');
 }
 
-function flowTo(flows: readonly NtopngFlow[], from: string, to: string, isSo = (_: NtopngFlow) => true) {
-  return flows.find((flow) => flow.client.ip === from && flow.server.ip === to && isSo(flow));
+/** A flow of which both peers are known. Other hosts, as those of other tests, may have the same addresses: the client's container tells. */
+async function flowOf(id: string, to: string): Promise<NtopngFlow | undefined> {
+  return (await ntopng.flows()).find(
+    ({ client: one, server: other }) =>
+      one.container?.id === id.slice(0, 12) &&
+      other.ip === to &&
+      one.process?.pid !== undefined &&
+      other.process?.pid !== undefined,
+  );
+}
+
+/** The table of containers, all its pages. */
+async function containerRows(): Promise<ContainerRow[]> {
+  const rows: ContainerRow[] = [];
+  for (let page = 1; ; page++) {
+    const text = await ntopng.page(`get_containers_data.lua?ifid=0&perPage=10&currentPage=${page}`);
+    const { data, totalRows } = JSON.parse(text) as { data: ContainerRow[]; totalRows: number };
+    rows.push(...data);
+    if (data.length === 0 || rows.length >= totalRows) return rows;
+  }
 }
 
 describe.skipIf(isImpossible)('ntopng, fed by an agent', () => {
@@ -113,19 +141,15 @@ describe.skipIf(isImpossible)('ntopng, fed by an agent', () => {
 
   it('shows process, father, user and container of both peers', async () => {
     const server = lab.container('ubuntu_test');
-    const flow = await ntopng.until(
-      async () => flowTo(await ntopng.flows(), client.address, server.address),
-      'flow of the client',
-    );
+    const flow = await ntopng.until(() => flowOf(client.id, server.address), 'flow of the client');
     expect(flow.client).toMatchObject({
       process: { pid: client.pid, name: BUSYBOX },
       container: { id: client.id.slice(0, 12) },
     });
-    expect(flow.server).toMatchObject({ port: 80, container: { id: server.id.slice(0, 12) } });
+    expect(flow.server).toMatchObject({ port: 7000, container: { id: server.id.slice(0, 12) } });
     // Who accepted, or the process that it made for the connection.
     const { pid = 0, name } = flow.server.process!;
     expect(name).toBe(BUSYBOX);
-    expect([server.pid, fatherOf(pid) === server.pid ? pid : -1]).toContain(pid);
     const page = await ntopng.flowPage(flow);
     const of = section(page, 'Client Process Information');
     expect(of).toContain('User Name www-data');
@@ -140,23 +164,18 @@ describe.skipIf(isImpossible)('ntopng, fed by an agent', () => {
   });
 
   it('shows flows of containers of three engines and a pod, each end with its own', async () => {
-    const isWhole = ({ client: one, server: other }: NtopngFlow) =>
-      one.process?.pid !== undefined && other.process?.pid !== undefined;
     for (const [from, to] of [
       ['client1', 'web1'],
       ['heapster', 'ubuntu_test'],
     ] as const) {
       const [one, other] = [lab.container(from), lab.container(to)];
-      const flow = await ntopng.until(
-        async () => flowTo(await ntopng.flows(), one.address, other.address, isWhole),
-        `flow of ${from}`,
-      );
-      expect(flow.client.container?.id, from).toBe(one.id.slice(0, 12));
+      const flow = await ntopng.until(() => flowOf(one.id, other.address), `flow of ${from}`);
+      expect(flow.client.ip, from).toBe(one.address);
       expect(flow.server.container?.id, to).toBe(other.id.slice(0, 12));
-      expect([other.pid, fatherOf(other.pid)], to).toContain(flow.server.process?.pid);
       const page = await ntopng.flowPage(flow);
-      // The shell of the container, whose processes ask.
+      // The shell of the container, whose processes ask, and who accepts, or the father of who answers.
       expect(section(page, 'Client Process Information'), from).toContain(`PID: ${one.pid}`);
+      expect(section(page, 'Server Process Information'), to).toContain(`PID: ${other.pid}`);
     }
     const inPod = await ntopng.until(async () => {
       const flows = await ntopng.flows();
@@ -164,8 +183,7 @@ describe.skipIf(isImpossible)('ntopng, fed by an agent', () => {
       return flows.find(({ client: one }) => one.container?.id === id);
     }, 'flow within the pod');
     expect(inPod.server).toMatchObject({ port: 8080, container: { id: lab.container('dnsmasq').id.slice(0, 12) } });
-    const text = await ntopng.page('get_containers_data.lua?ifid=0&perPage=100');
-    const { data } = JSON.parse(text) as { data: ContainerRow[] };
+    const data = await containerRows();
     for (const [name, isClient] of [
       ['client1', true],
       ['web1', false],
@@ -184,19 +202,14 @@ describe.skipIf(isImpossible)('ntopng, fed by an agent', () => {
   });
 
   it('shows the round-trip time that ss tells', async () => {
-    const [, ms] =
-      /\brtt:([\d.]+)\//.exec(
-        await lab.run('nsenter', '-t', String(client.pid), '-n', 'ss', '-Htin', 'state', 'established'),
-      ) ?? [];
     const server = lab.container('ubuntu_test');
-    const flow = flowTo(await ntopng.flows(), client.address, server.address)!;
+    const flow = await ntopng.until(() => flowOf(client.id, server.address), 'flow of the client');
     const page = await ntopng.flowPage(flow);
     const at = page.indexOf('RTT Time Breakdown');
     // Half of it, as ntop's probes have it, to one of the ends; three digits are shown.
     const shown = page.slice(at + 1, at + 3).map((text) => Number.parseFloat(text));
-    expect(Number(ms)).toBeGreaterThan(0);
     expect(shown[0]).toBe(0);
-    expect(Math.abs(shown[1]! - Number(ms) / 2)).toBeLessThan(0.0015);
+    expect(Math.abs(shown[1]! - client.roundTripMs / 2)).toBeLessThan(0.0015);
   });
 
   it('lists listening ports with their processes', async () => {
@@ -205,7 +218,8 @@ describe.skipIf(isImpossible)('ntopng, fed by an agent', () => {
     const [first = 0, second = 0] = await freePorts(2);
     // ntopng takes ports of hosts that it knows by a flow: the first server makes one, the second is news.
     await startServer(address, first);
-    await ntopng.until(async () => flowTo(await ntopng.flows(), address, address), 'flow of the host');
+    const isOfHost = ({ client: one, server: other }: NtopngFlow) => one.ip === address && other.ip === address;
+    await ntopng.until(async () => (await ntopng.flows()).find(isOfHost), 'flow of the host');
     const server = await startServer(address, second);
     const path = `host/processes/listening_ports.lua?ifid=0&host=${address}`;
     const row = await ntopng.until(
@@ -230,7 +244,7 @@ describe.skipIf(isImpossible)('ntopng, fed by an agent', () => {
         // Addresses and the remote port go by number.
         8: client.address,
         12: lab.container('ubuntu_test').address,
-        11: 80,
+        11: 7000,
         TCP: { CONN_STATE: 'ESTABLISHED', RTT: expect.any(Number) as number },
         LOCAL_PROCESS: { PID: client.pid, UID: 33, UID_NAME: 'www-data', PROCESS_PATH: BUSYBOX },
         LOCAL_FATHER_PROCESS: { PID: client.father, PROCESS_PATH: BUSYBOX },
@@ -241,7 +255,7 @@ describe.skipIf(isImpossible)('ntopng, fed by an agent', () => {
         LOCAL_CONTAINER: { K8S: { NAME: 'heapster', POD: pod.pod, NS: pod.podNamespace } },
       });
       const probes = () => ntopng.rest<Readonly<Record<string, unknown>>[]>('interface/nprobes/data.lua?ifid=0');
-      await ntopng.until(async () => (await probes()).length === 2, 'other probe');
+      await ntopng.until(async () => (await probes()).length >= 2, 'other probe', 40_000);
     } finally {
       await other.stop();
     }
@@ -251,6 +265,8 @@ describe.skipIf(isImpossible)('ntopng, fed by an agent', () => {
   });
 
   it('has no complaint about anything', () => {
-    expect(ntopng.complaints).toEqual([]);
+    // Other containers of this machine may have each other's addresses.
+    const others = /different container|multiple containers/;
+    expect(ntopng.complaints.filter((line) => !others.test(line))).toEqual([]);
   });
 });

@@ -91,6 +91,8 @@ export class ContainerLab {
   readonly sandboxes: string[] = [];
   readonly #children: ChildProcess[] = [];
   readonly #files = Number(execFileSync('sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' })) || 20_000;
+  /** Third octet of its networks: labs beside each other have other addresses. */
+  readonly #subnet = 1 + (process.pid % 250);
   #pod = '';
   #podConfiguration: Uint8Array = new Uint8Array();
 
@@ -137,6 +139,14 @@ export class ContainerLab {
   }
   get storageRoot(): string {
     return join(this.directory, 'pm');
+  }
+
+  /** The host as the containers of Docker and of containerd's pod see it. */
+  get dockerGateway(): string {
+    return `172.17.${this.#subnet}.1`;
+  }
+  get podGateway(): string {
+    return `10.244.${this.#subnet}.1`;
   }
 
   /** The container of this name. */
@@ -304,7 +314,17 @@ export class ContainerLab {
       '--default-ulimit',
       'nproc=1000:1000',
     ];
-    this.start('dockerd', ...places, ...limits, '-H', `unix://${this.dockerSocket}`, '--storage-driver', 'vfs');
+    const network = ['--bip', `${this.dockerGateway}/24`];
+    this.start(
+      'dockerd',
+      ...places,
+      ...limits,
+      ...network,
+      '-H',
+      `unix://${this.dockerSocket}`,
+      '--storage-driver',
+      'vfs',
+    );
     await this.#until(() => this.docker('ps'), 'dockerd');
     const tar = join(this.directory, 'root.tar');
     await this.docker('import', '--change', 'CMD ["/bin/sh"]', tar, 'bb:1');
@@ -364,7 +384,11 @@ export class ContainerLab {
             bridge: 'cni0',
             isGateway: true,
             ipMasq: false,
-            ipam: { type: 'host-local', ranges: [[{ subnet: '10.244.0.0/24' }]], dataDir: join(home, 'ipam') },
+            ipam: {
+              type: 'host-local',
+              ranges: [[{ subnet: `10.244.${this.#subnet}.0/24` }]],
+              dataDir: join(home, 'ipam'),
+            },
           },
         ],
       }),

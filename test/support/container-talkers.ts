@@ -94,9 +94,9 @@ export async function talkEverywhere(lab: ContainerLab): Promise<ToldConnection[
   const dns = server('dnsmasq', 8080);
   const published = await publishServer(lab);
   const told = await Promise.all([
-    inDocker(lab, 21_000, [ubuntu, onHost('172.17.0.1'), web, dns]),
+    inDocker(lab, 21_000, [ubuntu, onHost(lab.dockerGateway), web, dns]),
     inPodman(lab, 22_000, [web, onHost('10.88.0.1'), ubuntu, dns]),
-    inPod(lab, 23_000, [dns, { ...dns, address: '127.0.0.1' }, onHost('10.244.0.1')]),
+    inPod(lab, 23_000, [dns, { ...dns, address: '127.0.0.1' }, onHost(lab.podGateway)]),
     onTheHost(lab, 24_000, [ubuntu, web, dns, published, onHost('127.0.0.1')]),
   ]);
   return told.flat();
@@ -129,7 +129,7 @@ async function publishServer(lab: ContainerLab): Promise<TalkTarget> {
   );
   const container = await dockerContainer(lab, id, 'published');
   return {
-    address: '172.17.0.1',
+    address: lab.dockerGateway,
     port: 18_080,
     server: { name: 'published', pid: container.pid, userName: 'root', container },
   };
