@@ -15,6 +15,8 @@ const END_WITH_US = ['--pdeathsig', 'KILL'];
 
 /** A child that lived longer than this had begun well. */
 const GOOD_LIFE_MS = 60_000;
+/** Wait before a restart after a child that printed something: it ends where the kernel had more to tell than it could take. */
+const SHORT_WAIT_MS = 50;
 /** So many children in a row that ended early and printed nothing: it cannot be done in that namespace. */
 const MOST_FAILURES = 6;
 
@@ -202,7 +204,11 @@ class Follower {
     const { pid } = child;
     if (pid !== undefined) this.#pids.add(pid);
     const startMs = performance.now();
-    const reader = new LineReader((line) => this.#take(line));
+    let hasPrinted = false;
+    const reader = new LineReader((line) => {
+      hasPrinted = true;
+      this.#take(line);
+    });
     child.stdout?.on('data', (octets: Buffer) => {
       if (this.#isStopped) return;
       const tooLong = reader.push(octets);
@@ -219,7 +225,7 @@ class Follower {
       if (this.#isStopped) return;
       this.#counters.childrenEnded++;
       if (performance.now() - startMs > GOOD_LIFE_MS) this.#failures = 0;
-      this.#again();
+      this.#again(hasPrinted);
     };
     child.on('error', end);
     child.on('close', end);
@@ -236,13 +242,14 @@ class Follower {
     this.#options.onClose(entry, Date.now());
   }
 
-  #again(): void {
+  #again(hasPrinted = false): void {
     this.#child = undefined;
     if (++this.#failures > MOST_FAILURES) {
       this.#counters.namespacesGivenUp++;
       return;
     }
-    this.#timer = setTimeout(() => this.#start(), this.#options.restartMs * 2 ** (this.#failures - 1));
+    const waitMs = this.#options.restartMs * 2 ** (this.#failures - 1);
+    this.#timer = setTimeout(() => this.#start(), hasPrinted ? Math.min(SHORT_WAIT_MS, waitMs) : waitMs);
     // A restart that waits is no reason to stay.
     this.#timer.unref();
   }

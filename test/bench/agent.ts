@@ -137,7 +137,7 @@ function report(name: string, agent: MeasuredAgent, before: Cpu, seconds: number
   console.log(
     `  sockets ${metric('sockets')}, last round ${Math.round(metric('round_ms'))} ms, flow records ${metric('flow_records_total')}, ` +
       `event records ${metric('event_records_total')}, events ${metric('events_events_total')}, lost ${metric('events_lost_total')}, ` +
-      `closes ${metric('closes_closes_total')}, lost ${metric('closes_closes_lost_total')}`,
+      `closes ${metric('closes_closes_total')}, lost ${metric('closes_closes_lost_total')}, ended ${metric('closes_children_ended_total')}, invalid ${metric('closes_lines_invalid_total')}`,
   );
 }
 

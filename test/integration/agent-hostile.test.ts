@@ -120,13 +120,13 @@ describe.skipIf(obstacle() !== undefined)('flowrelay agent on a hostile host', (
       ).toEqual([]);
       // Names of containers may come after the first record.
       const flows = lines.filter((line) => isOf(line, 'flow') && line['L4_DST_PORT'] === made.serverPort);
-      const flow = flows.find((line) => 'SRC_CONTAINER_ID' in line)!;
+      const flow = flows.find((line) => 'SRC_PROC_CONTAINER_ID' in line)!;
       const path = Buffer.from(made.path).toString('utf8');
       expect(made.path.length).toBeGreaterThan(3700);
       expect(flow).toMatchObject({
         SRC_PROC_PID: made.pid,
         SRC_PROC_NAME: path,
-        SRC_CONTAINER_ID: id.slice(0, 12),
+        SRC_PROC_CONTAINER_ID: id.slice(0, 12),
         DST_PROC_PID: host.pid,
       });
       expect(flow['SRC_PROC_CMDLINE']).toMatch(/^x -c read x "quoted" /);

@@ -39,7 +39,7 @@ describe.skipIf(obstacle() !== undefined)('flowrelay agent without its tools', (
       process.kill(Number(bpftrace), 'SIGKILL');
       await agent.logged(({ message }) => /kernel events have stopped/.test(message), 'word of its end');
       const blind = await makeFlows({ lives: [{ lifeMs: 1, count: 10 }] });
-      await agent.logged(({ message }) => message === 'kernel events are back', 'events again');
+      await agent.withEvents(2);
       const seeing = await makeFlows({ lives: [{ lifeMs: 1, count: 10 }] });
       for (const [{ connections }, knowsAll] of [
         [blind, false],

@@ -71,9 +71,11 @@ export class AgentRun {
     return run;
   }
 
-  /** Waits for kernel events. */
-  async withEvents(): Promise<this> {
-    await this.logged(({ message }) => message === 'kernel events are on', 'kernel events');
+  /** Waits for kernel events: for the `count`th time that they are on. */
+  async withEvents(count = 1): Promise<this> {
+    await this.logged(({ message }) => /^kernel events are (on|back)$/.test(message), 'kernel events', count);
+    // bpftrace says that it begins before its last probe is in place.
+    await sleep(2000);
     return this;
   }
 
