@@ -57,7 +57,7 @@ export class EventLines {
   lost = 0;
   /** Lines that are nothing known. */
   malformed = 0;
-  /** Whether the program has begun. */
+  /** Whether the program is at work: it says B before its probes are attached, and H each second when they are. */
   hasBegun = false;
   readonly #clock: EventClock;
   readonly #rest = Buffer.alloc(LONGEST_LINE);
@@ -139,7 +139,7 @@ export class EventLines {
     const nanoseconds = natural(fields[1]);
     if (fields.length !== 2 || nanoseconds < 0) return undefined;
     this.#clock.see(nanoseconds / 1e6);
-    this.hasBegun = true;
+    if (fields[0] === 'H') this.hasBegun = true;
     return NO_EVENT;
   }
 

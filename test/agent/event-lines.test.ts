@@ -57,6 +57,14 @@ function one(text: string): KernelEvent {
 }
 
 describe('lines of bpftrace', () => {
+  it('are those of a program at work once it says so, which is after its beginning', () => {
+    const lines = new EventLines(() => BEGIN_MS);
+    read(lines, BEGIN);
+    expect(lines.hasBegun).toBe(false);
+    read(lines, BEGIN.replace('\tB\t', '\tH\t'));
+    expect(lines.hasBegun).toBe(true);
+  });
+
   it('give a connection, whatever its process calls itself', () => {
     expect(one(CONNECT)).toEqual({
       kind: 'CONNECT',

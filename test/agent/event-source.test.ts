@@ -55,7 +55,7 @@ describe('a source of events', () => {
 
   it('hands on what comes behind the first line, and ends with its child', async () => {
     const opened = await open(
-      `printf 'Attaching 9 probes...\\n#flowrelay-event\\tB\\t1000000000\\n${EXIT}'; exec sleep 60`,
+      `printf 'Attaching 9 probes...\\n#flowrelay-event\\tH\\t1000000000\\n${EXIT}'; exec sleep 60`,
     );
     if (typeof opened === 'string') throw new Error(opened);
     await until(() => events.length === 1);
@@ -91,7 +91,7 @@ describe('a source of events', () => {
     const downs: string[] = [];
     let ups = 0;
     // Dies twice, does not begin at all the third time, and then stays.
-    const script = `echo >> runs; case $(wc -l < runs) in 3) exit 1;; 4) printf '#flowrelay-event\\tB\\t1\\n'; exec sleep 60;; *) printf '#flowrelay-event\\tB\\t1\\n${EXIT}Q\\t1';; esac`;
+    const script = `echo >> runs; case $(wc -l < runs) in 3) exit 1;; 4) printf '#flowrelay-event\\tH\\t1\\n'; exec sleep 60;; *) printf '#flowrelay-event\\tH\\t1\\n${EXIT}Q\\t1';; esac`;
     const opened = await open(script, { onDown: (reason) => downs.push(reason), onUp: () => ups++ });
     if (typeof opened === 'string') throw new Error(opened);
     await until(() => ups === 2);
@@ -103,7 +103,7 @@ describe('a source of events', () => {
 
   it('counts nonsense and losses, and hands on what is between', async () => {
     const nonsense = `head -c 3000000 /dev/urandom; printf '\\n${EXIT}Lost 12 events\\n'; head -c 2000000 /dev/zero; printf '\\n${EXIT}'; echo 'Lost 3 events' >&2`;
-    const opened = await open(`printf '#flowrelay-event\\tB\\t1\\n'; ${nonsense}; exec sleep 60`);
+    const opened = await open(`printf '#flowrelay-event\\tH\\t1\\n'; ${nonsense}; exec sleep 60`);
     if (typeof opened === 'string') throw new Error(opened);
     await until(() => events.length === 2 && opened.counters.lost === 15);
     expect(opened.counters.malformed).toBeGreaterThan(5000);
@@ -112,7 +112,7 @@ describe('a source of events', () => {
 
   it('takes a flood without growing', async () => {
     const opened = await open(
-      `printf '#flowrelay-event\\tB\\t1\\n'; yes "$(printf '${EXIT}')" | head -n 200000; exec sleep 60`,
+      `printf '#flowrelay-event\\tH\\t1\\n'; yes "$(printf '${EXIT}')" | head -n 200000; exec sleep 60`,
       {
         onEvents: (batch) => {
           if (events.length < 10) events.push(...batch);
