@@ -210,7 +210,8 @@ export class Agent {
         this.addresses.learn(entry);
         table.see(entry, pid);
       }
-      if (!hasEvents) continue;
+      // What waits out its time has neither process nor figures: its end was told.
+      if (!hasEvents || entry.state === 'TIME-WAIT') continue;
       const owner = owners.ofSocket(entry, pid);
       const state = entry.protocol === 6 ? entry.state : undefined;
       this.writeEvent(entry, { timeMs, kind: '', owner, state, tcp: entry.tcp }, isWaiting);

@@ -166,6 +166,12 @@ describe("lines in the words of ntop's agents", () => {
     });
   });
 
+  it('are none for sockets that wait out their time', async () => {
+    const harness = harnessOf();
+    harness.parts.add(socketOf('192.0.2.1:41234', '192.0.2.2:22', 'none', { state: 'TIME-WAIT', inode: 0 }));
+    expect((await harness.look()).filter((line) => line['RECORD_TYPE'] === 'event')).toEqual([]);
+  });
+
   it('are one for a close that is told by an event and by its last figures, whichever comes first', () => {
     const at = 1_556_532_359_110.5;
     const told = (harness: AgentHarness): void =>
