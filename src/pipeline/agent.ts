@@ -86,7 +86,7 @@ class LiveAgent implements RunningAgent {
 
   async start(): Promise<void> {
     const configuration = this.#configuration;
-    const context = { version: this.version, status: () => probeFeedStatus(0) };
+    const context = { version: this.version, status: () => probeFeedStatus(0), isAgent: true };
     await openLiveSenders(this.output, configuration, context, this.#log, 1);
     const log = this.#log;
     this.sources = await AgentSources.open(configuration, {

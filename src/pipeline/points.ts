@@ -27,6 +27,8 @@ export interface PointsOptions {
   readonly delivery: 'drop' | 'wait';
   /** Places that flows come from: listeners or interfaces, in the order of their options. */
   readonly places: number;
+  /** Whether counters of interfaces are those of this host. */
+  readonly hasOwnInterfaces?: boolean;
   readonly onEvent: (event: InfluxdbEvent) => void;
 }
 
@@ -104,7 +106,7 @@ export class Points implements RecordOutput {
 
   private constructor(
     configuration: Configuration,
-    { delivery }: PointsOptions,
+    { delivery, hasOwnInterfaces = false }: PointsOptions,
     sink: InfluxdbSink,
     parsed: Pick<SeriesOptions, 'stepSeconds' | 'maxByFamily'>,
   ) {
@@ -114,6 +116,7 @@ export class Points implements RecordOutput {
     const seriesOptions = {
       ...DEFAULT_SERIES_OPTIONS,
       ...parsed,
+      hasOwnInterfaces,
       spread: configuration.seriesSpread === 'on',
       delayMs: configuration.seriesDelay * 1000,
       maxSeries: seriesMax,

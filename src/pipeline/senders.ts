@@ -14,6 +14,8 @@ export interface SenderContext {
   readonly version: string;
   /** The state to tell ntopng of. */
   readonly status: () => FeedStatus;
+  /** Whether it tells of this host and its interfaces. */
+  readonly isAgent?: boolean;
 }
 
 /** Octets of messages that may wait live. */
@@ -45,7 +47,12 @@ export async function openLiveSenders(
     queueOctets: LIVE_QUEUE_OCTETS,
     onEvent: (event) => logExportEvent(log, event),
   });
-  await output.openPoints(configuration, { delivery, places, onEvent: (event) => logInfluxdbEvent(log, event) });
+  await output.openPoints(configuration, {
+    delivery,
+    places,
+    hasOwnInterfaces: context.isAgent === true,
+    onEvent: (event) => logInfluxdbEvent(log, event),
+  });
 }
 
 /** The same for a program that reads files to their end and waits for what takes its flows; closes `output` where it rejects. */

@@ -11,6 +11,7 @@ import { InterfaceSeries } from './interface-series.ts';
 import { LineBuffer } from './line-buffer.ts';
 import { LocalNetworks } from './local-networks.ts';
 import { NetworkSeries } from './network-series.ts';
+import { OwnInterfaces } from './own-interfaces.ts';
 import type { Family } from './schema.ts';
 import { SeededHash } from './seeded-hash.ts';
 import { SeriesCounters } from './series-counters.ts';
@@ -63,6 +64,7 @@ export class FlowSeries implements RecordOutput {
   private readonly devices: DeviceSeries;
   private readonly networks: NetworkSeries;
   private readonly containers: ContainerSeries;
+  private readonly ownInterfaces: OwnInterfaces | undefined;
   private readonly finest: StepWindow;
   private nowMs = -1;
 
@@ -94,6 +96,7 @@ export class FlowSeries implements RecordOutput {
     this.networks = new NetworkSeries(context, this.hash, tags, local);
     this.devices = new DeviceSeries(context, this.hash, tags);
     this.containers = new ContainerSeries(context, this.hash, tags);
+    if (options.hasOwnInterfaces) this.ownInterfaces = new OwnInterfaces(context, this.hash, tags, options.ifid);
     this.finest = this.windows.reduce((finest, window) => (window.stepMs < finest.stepMs ? window : finest));
     this.seriesCounters = new SeriesCounters(this.limits, () => ({
       pointsWritten: this.out.lines,
@@ -144,6 +147,7 @@ export class FlowSeries implements RecordOutput {
     if (this.nowMs < 0) this.advance(record.origin.exportTimeMs);
     this.count();
     this.devices.addCounters(record);
+    this.ownInterfaces?.add(record);
   }
 
   /** Whether there were flows of an Exporter lately. */

@@ -40,6 +40,8 @@ export interface SeriesOptions {
   readonly seed: number;
   /** Counters of the interface itself, asked once a step; flows make them where undefined. */
   readonly interfaceCounters: (() => InterfaceCounters) | undefined;
+  /** Whether counters of interfaces are those of this host, which has series of each. */
+  readonly hasOwnInterfaces: boolean;
 }
 
 /** Where nothing else is asked for. */
@@ -56,6 +58,7 @@ export const DEFAULT_SERIES_OPTIONS: Omit<SeriesOptions, 'seed'> = {
   zerosBeforeStart: false,
   linesPerTurn: Number.POSITIVE_INFINITY,
   interfaceCounters: undefined,
+  hasOwnInterfaces: false,
 };
 
 /**

@@ -275,7 +275,7 @@ export class SeriesTable {
     }
   }
 
-  private hasValue({ fields }: Line, at: number, slot: Float64Array): boolean {
+  private hasValue({ fields, isActive }: Line, at: number, slot: Float64Array): boolean {
     for (let i = 0; i < fields.length; i++) {
       const { kind, columns } = fields[i]!;
       if (kind === 'percent') {
@@ -283,7 +283,7 @@ export class SeriesTable {
         continue;
       }
       for (let j = 0; j < columns.length; j++) {
-        const from = kind === 'counter' || kind === 'absolute' ? this.totals : slot;
+        const from = kind === 'counter' || (kind === 'absolute' && !isActive) ? this.totals : slot;
         if (from[at + columns[j]!]! !== 0) return true;
       }
     }

@@ -34,6 +34,12 @@ export class TagLine {
     return this;
   }
 
+  /** Begins without `ifid`. */
+  startEmpty(): this {
+    this.length = 0;
+    return this;
+  }
+
   /** Begins with the tags of another row. */
   startWith({ tags }: SeriesTable, row: number): this {
     const at = tags.startOf(row);

@@ -273,6 +273,38 @@ describe('counters of interfaces', () => {
     ]);
   });
 
+  it('writes interfaces of the own host by their index, at steps that have counters', () => {
+    const harness = new SeriesHarness({ hasOwnInterfaces: true, ifid: '7' });
+    const counters = (ifIndex: number, octets: number, seconds: number) =>
+      record(
+        { ifName: 'eth0', ifIndex, ifInOctets: octets, ifOutOctets: 5, ifInPackets: 2, ifOutPackets: 1 },
+        { exportTimeMs: T0 + 1000 * seconds },
+      );
+    harness.series.writeRecord(counters(12, 100, 0.5));
+    harness.series.writeRecord(counters(12, 140, 2.5));
+    // The number of all flows together is not an interface's too.
+    harness.series.writeRecord(counters(7, 1, 0.5));
+    harness.series.writeRecord(record({ ifName: 'eth1', ifIndex: 13, ifInOctets: 1, ifOutOctets: 1 }));
+    harness.series.finish();
+    const pointsOf = (measurement: string) =>
+      harness.points
+        .filter((point) => point.measurement === measurement && point.tags['ifid'] !== '7')
+        .map(({ tags, fields, time }) => [tags, Number(time / 1_000_000n - BigInt(T0)) / 1000, fields]);
+    const tags = { ifid: '12' };
+    expect(pointsOf('iface:traffic')).toEqual([
+      [tags, 1, { bytes: 105 }],
+      [tags, 3, { bytes: 145 }],
+    ]);
+    expect(pointsOf('iface:traffic_rxtx')).toEqual([
+      [tags, 1, { bytes_sent: 5, bytes_rcvd: 100 }],
+      [tags, 3, { bytes_sent: 5, bytes_rcvd: 140 }],
+    ]);
+    expect(pointsOf('iface:packets')).toEqual([
+      [tags, 1, { packets: 3 }],
+      [tags, 3, { packets: 3 }],
+    ]);
+  });
+
   it('writes losses of exporters, and drops of those with flows', () => {
     const harness = new SeriesHarness();
     harness.add(made({ octets: 1, packets: 1 }));
