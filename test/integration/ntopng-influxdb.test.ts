@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SCHEMA_BY_NAME } from '../../src/series/schema.ts';
 import { ethernet, ipv4, pcap, udp } from '../support/capture-builder.ts';
@@ -180,6 +181,13 @@ else
       };
     }
 
+    /** The values written last, once they are those wanted: ntopng writes in turns of its own; at most 15 s. */
+    async function settled(database: string, wanted: (typeof SAME)[number], times = ''): ReturnType<typeof last> {
+      const isThere = async () => isDeepStrictEqual((await last(database, wanted, times))?.values, wanted[2]);
+      for (let tries = 0; tries < 30 && !(await isThere()); tries++) await sleep(500);
+      return last(database, wanted, times);
+    }
+
     beforeAll(async () => {
       buildProgram();
       folder = mkdtempSync(join(tmpdir(), 'flowrelay-ntopng-series-'));
@@ -256,15 +264,15 @@ else
     it('have the same values once all is counted', async () => {
       for (const wanted of SAME) {
         const [measurement, condition, values] = wanted;
-        const [theirs, ours] = [await last(DATABASES.ntopng, wanted), await last(DATABASES.ours, wanted)];
+        const [theirs, ours] = [await settled(DATABASES.ntopng, wanted), await settled(DATABASES.ours, wanted)];
         expect([measurement, condition, ours?.values]).toEqual([measurement, condition, values]);
         expect([measurement, condition, theirs?.values]).toEqual([measurement, condition, values]);
       }
       for (const wanted of SAME_IN_THE_MINUTE) {
         const [measurement, condition, values] = wanted;
         // ntopng's time is when its script ran, mostly the full minute or a little later.
-        const theirs = await last(DATABASES.ntopng, wanted, `time >= ${minute}s`);
-        const ours = await last(DATABASES.ours, wanted, `time = ${minute}s`);
+        const theirs = await settled(DATABASES.ntopng, wanted, `time >= ${minute}s`);
+        const ours = await settled(DATABASES.ours, wanted, `time = ${minute}s`);
         expect([measurement, condition, ours?.values]).toEqual([measurement, condition, values]);
         expect([measurement, condition, theirs?.values]).toEqual([measurement, condition, values]);
       }
