@@ -1,7 +1,7 @@
 import { startAgent } from '../pipeline/agent.ts';
 import { Log } from '../pipeline/log.ts';
 import { configurationOf } from './options.ts';
-import { stopOnSignals } from './signals.ts';
+import { signalled, stopOnSignals } from './signals.ts';
 import { programVersion } from './version.ts';
 
 /** Runs `agent` until it is stopped and gives its exit code. */
@@ -29,11 +29,6 @@ export async function runAgent(flags: Readonly<Record<string, unknown>>): Promis
       log.write('error', 'reload_failed', `configuration not reloaded, the old one stays: ${message}`);
     }
   });
-  const isSignalled = new Promise<string>((resolve) => {
-    const stopped = (): void => resolve(request.exitCode() === 130 ? 'SIGINT' : 'SIGTERM');
-    if (request.signal.aborted) stopped();
-    else request.signal.addEventListener('abort', stopped);
-  });
-  await agent.stop(await Promise.race([isSignalled, isOver]));
+  await agent.stop(await Promise.race([signalled(request), isOver]));
   return 0;
 }

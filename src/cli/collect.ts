@@ -1,7 +1,7 @@
 import { startCollect } from '../pipeline/collect.ts';
 import { Log } from '../pipeline/log.ts';
 import { configurationOf } from './options.ts';
-import { stopOnSignals } from './signals.ts';
+import { signalled, stopOnSignals } from './signals.ts';
 import { programVersion } from './version.ts';
 import { limitYoungGeneration } from './young-generation.ts';
 
@@ -37,12 +37,7 @@ export async function runCollect(flags: Readonly<Record<string, unknown>>): Prom
         );
       });
   });
-  const isSignalled = new Promise<string>((resolve) => {
-    const stopped = (): void => resolve(request.exitCode() === 130 ? 'SIGINT' : 'SIGTERM');
-    if (request.signal.aborted) stopped();
-    else request.signal.addEventListener('abort', stopped);
-  });
-  const reason = await Promise.race([isSignalled, isReaderGone]);
+  const reason = await Promise.race([signalled(request), isReaderGone]);
   await reload;
   await collector.stop(reason);
   return 0;

@@ -2,7 +2,7 @@ import { ConfigurationError } from '../config/load-configuration.ts';
 import { endpointProblems, startListen } from '../pipeline/listen.ts';
 import { Log } from '../pipeline/log.ts';
 import { configurationOf } from './options.ts';
-import { stopOnSignals } from './signals.ts';
+import { signalled, stopOnSignals } from './signals.ts';
 import { programVersion } from './version.ts';
 
 /** Runs `listen` until it is stopped and gives its exit code. */
@@ -39,11 +39,6 @@ export async function runListen(
       );
     }
   });
-  const isSignalled = new Promise<string>((resolve) => {
-    const stopped = (): void => resolve(request.exitCode() === 130 ? 'SIGINT' : 'SIGTERM');
-    if (request.signal.aborted) stopped();
-    else request.signal.addEventListener('abort', stopped);
-  });
-  await listener.stop(await Promise.race([isSignalled, isReaderGone]));
+  await listener.stop(await Promise.race([signalled(request), isReaderGone]));
   return 0;
 }

@@ -7,7 +7,7 @@ import { senderSummaryWords } from '../pipeline/sender-summary.ts';
 import { fileProgress } from './file-progress.ts';
 import { configurationOf } from './options.ts';
 import { sayLine } from './plain-line.ts';
-import { stopOnSignals } from './signals.ts';
+import { signalled, stopOnSignals } from './signals.ts';
 import { programVersion } from './version.ts';
 
 /** Runs `probe` to the end of its files, or until it is stopped, and gives its exit code. */
@@ -72,10 +72,5 @@ async function capture(
       log.write('error', 'reload_failed', `configuration not reloaded, the old one stays: ${message}`);
     }
   });
-  const isSignalled = new Promise<string>((resolve) => {
-    const stopped = (): void => resolve(request.exitCode() === 130 ? 'SIGINT' : 'SIGTERM');
-    if (request.signal.aborted) stopped();
-    else request.signal.addEventListener('abort', stopped);
-  });
-  return (await probe.stop(await Promise.race([isSignalled, isOver]))) ? 0 : 1;
+  return (await probe.stop(await Promise.race([signalled(request), isOver]))) ? 0 : 1;
 }

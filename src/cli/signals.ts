@@ -28,3 +28,12 @@ export function stopOnSignals(): StopRequest {
   }
   return { signal: controller.signal, exitCode: () => 128 + number };
 }
+
+/** Settles when stopping is asked for, with the name of the signal that asked. */
+export function signalled(request: StopRequest): Promise<string> {
+  return new Promise((resolve) => {
+    const stopped = (): void => resolve(request.exitCode() === 130 ? 'SIGINT' : 'SIGTERM');
+    if (request.signal.aborted) stopped();
+    else request.signal.addEventListener('abort', stopped);
+  });
+}

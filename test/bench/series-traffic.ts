@@ -1,8 +1,8 @@
 /** Export traffic for series: a second of it, again and again. */
 
-import { type Field9, v9DataSet, v9Packet, v9TemplateSet } from '../support/netflow9-message.ts';
+import { v9DataSet, v9Packet, v9TemplateSet } from '../support/netflow9-message.ts';
 import { joined, number } from '../support/wire-octets.ts';
-import { Random } from './traffic.ts';
+import { NETFLOW9_FIELDS, Random } from './traffic.ts';
 
 const RECORDS = 17;
 /** Export time of the first second, Unix seconds. */
@@ -10,38 +10,13 @@ export const EXPORT_SECONDS = 1_767_225_600;
 const UPTIME_MS = 3_600_000;
 const TEMPLATE_ID = 260;
 const DATA_START = 20;
-/** 22 fields as a router exports IPv4. */
-const FIELDS: readonly Field9[] = [
-  [8, 4],
-  [12, 4],
-  [15, 4],
-  [10, 4],
-  [14, 4],
-  [2, 8],
-  [1, 8],
-  [22, 4],
-  [21, 4],
-  [7, 2],
-  [11, 2],
-  [6, 1],
-  [4, 1],
-  [5, 1],
-  [16, 4],
-  [17, 4],
-  [9, 1],
-  [13, 1],
-  [58, 2],
-  [59, 2],
-  [56, 6],
-  [57, 6],
-];
 
 /** Datagrams of one second, the first with the Template: 5,000 local hosts, 20,000 others, flows of up to a minute. */
 export function makeSecond(flows: number): Uint8Array[] {
   const random = new Random(7);
   const datagrams = [
     joined(
-      v9Packet([v9TemplateSet(TEMPLATE_ID, FIELDS)], {
+      v9Packet([v9TemplateSet(TEMPLATE_ID, NETFLOW9_FIELDS)], {
         exportTime: EXPORT_SECONDS,
         sysUpTimeMs: UPTIME_MS,
       }),
@@ -90,7 +65,7 @@ function makeRecord(random: Random): Uint8Array {
     random.next(),
     random.next(),
   ];
-  return joined(...values.map((value, i) => number(value, FIELDS[i]![1])));
+  return joined(...values.map((value, i) => number(value, NETFLOW9_FIELDS[i]![1])));
 }
 
 /** Moves all times of the datagrams of {@link makeSecond} on by a number of seconds, one where not told. */
@@ -105,8 +80,8 @@ export function moveASecondOn(datagrams: readonly Uint8Array[], seconds = 1): vo
 }
 
 function moveFlows(view: DataView, byMs: number): void {
-  const recordLength = FIELDS.reduce((sum, [, length]) => sum + length, 0);
-  const timesAt = FIELDS.slice(0, 7).reduce((sum, [, length]) => sum + length, 0);
+  const recordLength = NETFLOW9_FIELDS.reduce((sum, [, length]) => sum + length, 0);
+  const timesAt = NETFLOW9_FIELDS.slice(0, 7).reduce((sum, [, length]) => sum + length, 0);
   for (let i = 0; i < RECORDS; i++) {
     const at = DATA_START + 4 + i * recordLength + timesAt;
     view.setUint32(at, view.getUint32(at) + byMs);

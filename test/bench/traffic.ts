@@ -131,7 +131,7 @@ export function emptyFlow(): TrafficFlow {
 type Spec = readonly (readonly [element: number, length: number])[];
 
 /** 22 fields, 77 octets, as a router exports IPv4. */
-const NETFLOW9_FIELDS: Spec = [
+export const NETFLOW9_FIELDS: Spec = [
   [8, 4],
   [12, 4],
   [15, 4],

@@ -181,17 +181,15 @@ export class ContainerLab {
     return this.run(DOCKER, '-H', `unix://${this.dockerSocket}`, ...args);
   }
 
-  /** Runs Podman. */
-  podman(...args: readonly string[]): Promise<string> {
-    const own = [
+  /** Podman's own places, and what it can use here. */
+  #podmanWords(): string[] {
+    return [
       '--root',
       this.storageRoot,
       '--runroot',
       join(this.directory, 'pmrun'),
       '--tmpdir',
       join(this.directory, 'pmtmp'),
-    ];
-    const host = [
       '--cgroup-manager',
       'cgroupfs',
       '--storage-driver',
@@ -201,7 +199,11 @@ export class ContainerLab {
       '--runtime',
       'runc',
     ];
-    return this.run('podman', ...own, ...host, ...args);
+  }
+
+  /** Runs Podman. */
+  podman(...args: readonly string[]): Promise<string> {
+    return this.run('podman', ...this.#podmanWords(), ...args);
   }
 
   /** Calls a method of the Container Runtime Interface (runtime.v1). */
@@ -270,25 +272,7 @@ export class ContainerLab {
     const address = await start('web1', '/bin/httpd', '-f', '-p', '80', '-h', '/www');
     await start('client1', '/bin/sh', '-c', asking(address, 80));
     const service = ['system', 'service', '-t', '0', `unix://${this.podmanSocket}`];
-    const own = [
-      '--root',
-      this.storageRoot,
-      '--runroot',
-      join(this.directory, 'pmrun'),
-      '--tmpdir',
-      join(this.directory, 'pmtmp'),
-    ];
-    const host = [
-      '--cgroup-manager',
-      'cgroupfs',
-      '--storage-driver',
-      'vfs',
-      '--events-backend',
-      'file',
-      '--runtime',
-      'runc',
-    ];
-    this.start('podman', ...own, ...host, ...service);
+    this.start('podman', ...this.#podmanWords(), ...service);
     await this.#until(async () => {
       if (!existsSync(this.podmanSocket)) throw new Error('no socket');
     }, 'the service of podman');
