@@ -18,6 +18,7 @@ import type { KernelEvent } from './kernel-event.ts';
 import { ListeningPorts } from './listening-ports.ts';
 import { LocalAddresses } from './local-addresses.ts';
 import type { SocketEntry, SocketSnapshot } from './socket-entry.ts';
+import { ToldSockets } from './told-sockets.ts';
 
 /** Kinds of record that an agent makes. */
 export const AGENT_RECORDS = ['flows', 'events', 'counters'] as const;
@@ -93,6 +94,7 @@ export class Agent {
   private readonly owners: FlowOwners;
   private readonly addresses: LocalAddresses;
   private readonly closes = new CloseRecords();
+  private readonly told = new ToldSockets();
   private readonly origin = new Origin();
   private readonly flowRecord: AgentFlowRecord;
   private readonly eventRecord: AgentEventRecord;
@@ -189,6 +191,7 @@ export class Agent {
     const own = namespaces.find(({ pid }) => pid === 0)?.id ?? 0;
     const ports = new ListeningPorts();
     const known = new Set(namespaces.map(({ id }) => id));
+    const nowMs = performance.now();
     this.addresses.setNamespaces(known, own);
     table.hearsCloses = parts.hearsCloses();
     table.startLook(timeMs);
@@ -211,12 +214,13 @@ export class Agent {
         table.see(entry, pid);
       }
       // What waits out its time has neither process nor figures: its end was told.
-      if (!hasEvents || entry.state === 'TIME-WAIT') continue;
+      if (!hasEvents || entry.state === 'TIME-WAIT' || !this.told.isDue(entry, pid, nowMs)) continue;
       const owner = owners.ofSocket(entry, pid);
       const state = entry.protocol === 6 ? entry.state : undefined;
       this.writeEvent(entry, { timeMs, kind: '', owner, state, tcp: entry.tcp }, isWaiting);
     }
     table.endLook(known);
+    this.told.endLook();
   }
 
   private async tellFlows(): Promise<void> {

@@ -1,4 +1,4 @@
-/** Differences looked at, one a second: so long a delay of all of them is believed. */
+/** Differences looked at, one every few seconds: so long a delay of all of them is believed. */
 const WINDOW = 8;
 /** A difference this much greater than the lowest, milliseconds, twice in a row and each time the same, is a step of the clock. */
 const STEP_MS = 2000;

@@ -27,6 +27,8 @@ export const LINE_MARK = '#flowrelay-event';
 export const PATH_OCTETS = 64;
 /** How often datagrams are summed up, milliseconds. */
 export const SUM_INTERVAL_MS = 1000;
+/** The kernel's time is told so often: each time wakes the reader. */
+const TIME_INTERVAL_MS = 4000;
 
 const REQUIRED = ['sock:inet_sock_set_state', 'sched:sched_process_exec', 'sched:sched_process_exit'] as const;
 
@@ -72,7 +74,7 @@ export function eventProgram(probes: KernelProbes): EventProgram | string {
 }
 
 const BEGIN = `BEGIN { printf("${LINE_MARK}\\tB\\t%llu\\n", nsecs); @half = 0; }
-interval:ms:1000 { printf("${LINE_MARK}\\tH\\t%llu\\n", nsecs); }`;
+interval:ms:${TIME_INTERVAL_MS} { printf("${LINE_MARK}\\tH\\t%llu\\n", nsecs); }`;
 
 const PROCESSES = `tracepoint:sched:sched_process_exec {
   $task = curtask;

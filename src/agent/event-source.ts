@@ -46,7 +46,7 @@ const RING_PAGES = Math.min(Math.max(2 ** Math.floor(Math.log2(8192 / availableP
 const LONGEST_PAUSE_MS = 60_000;
 /** A run that lasted so long was a good one, milliseconds. */
 const GOOD_RUN_MS = 60_000;
-/** The time comes each second: without a word for two such rounds bpftrace hangs, milliseconds. */
+/** The time comes every four seconds: without a word for two such rounds bpftrace hangs, milliseconds. */
 const SILENCE_MS = 10_000;
 const LISTING_TIMEOUT_MS = 20_000;
 const LISTING_OCTETS = 8 << 20;

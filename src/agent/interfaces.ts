@@ -1,10 +1,11 @@
-import { execFile } from 'node:child_process';
-import { readFile, readlink } from 'node:fs/promises';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { ContainerInfo } from './container-info.ts';
 import type { InterfaceEntry } from './interface-entry.ts';
-import { type Link, readLinks, readNamespaceNumbers, readNetDev } from './link-list.ts';
+import { type Link, type LinkCounters, readLinks, readNamespaceNumbers, readNetDev } from './link-list.ts';
+import { ToolShells } from './tool-shell.ts';
 
 /** A process and the container it is in. */
 export interface ContainerProcess {
@@ -20,8 +21,12 @@ export interface InterfaceSourceOptions {
   readonly lsns?: string;
   readonly procRoot?: string;
   readonly sysRoot?: string;
+  /** Runs the programs. Default one of its own. */
+  readonly tools?: ToolShells;
   /** Limit of one tool, ms, 5 s by default. */
   readonly timeoutMs?: number;
+  /** What `ip` said of the same interfaces holds so long, ms; 30 s by default. */
+  readonly listEveryMs?: number;
   /** The containers that share the network of one, without what only keeps it: ContainerDirectory.sharing. */
   readonly sharing?: (container: ContainerInfo) => readonly ContainerInfo[];
 }
@@ -49,11 +54,13 @@ const MAX_OUTPUT = 16 * 1024 * 1024;
 /** Namespaces looked into in one round, and tools at a time. */
 const MAX_NAMESPACES = 4_096;
 const CONCURRENCY = 4;
+const LIST_EVERY_MS = 30_000;
 
 /**
  * The interfaces of the program's own network namespace with their counters, each veth with the containers at its other end.
  *
- * Everything is asked of the kernel by `ip` or read from /proc: /sys/class/net shows the namespace that /sys was mounted in, which may be another.
+ * Counters come from /proc/net/dev, which costs a hundredth of a tool; what interfaces there are is asked of `ip` where their names change, a
+ * counter went back, and now and then. Everything is asked of the kernel by `ip` or read from /proc: /sys/class/net shows the namespace that /sys was mounted in, which may be another.
  */
 export class InterfaceSource {
   readonly #ip: string;
@@ -61,12 +68,18 @@ export class InterfaceSource {
   readonly #lsns: string;
   readonly #procRoot: string;
   readonly #sysRoot: string;
+  readonly #tools: ToolShells;
   readonly #timeoutMs: number;
+  readonly #listEveryMs: number;
   readonly #sharing: (container: ContainerInfo) => readonly ContainerInfo[];
   #toolsRun = 0;
   #toolsFailed = 0;
   #fallbacks = 0;
   #peersAmbiguous = 0;
+  /** What `ip` said last, when, and what /proc/net/dev said last. */
+  #list: readonly Link[] | undefined;
+  #listedMs = 0;
+  #counted: ReadonlyMap<string, LinkCounters> = new Map();
   /** The links and their peers that what follows was found for. */
   #linksKnown = '';
   /** Links of a namespace, by its name: `net:[4026532412]`; undefined where it could not be looked into. */
@@ -83,7 +96,9 @@ export class InterfaceSource {
     this.#lsns = options.lsns ?? 'lsns';
     this.#procRoot = options.procRoot ?? '/proc';
     this.#sysRoot = options.sysRoot ?? '/sys';
+    this.#tools = options.tools ?? new ToolShells({ maxTools: CONCURRENCY });
     this.#timeoutMs = options.timeoutMs ?? 5_000;
+    this.#listEveryMs = options.listEveryMs ?? LIST_EVERY_MS;
     this.#sharing = options.sharing ?? ((container) => [container]);
   }
 
@@ -102,7 +117,8 @@ export class InterfaceSource {
    * left out and counted.
    */
   async counters(processes: readonly ContainerProcess[] = []): Promise<InterfaceEntry[]> {
-    const links = await this.#links(this.#ip, ['-j', '-s', 'link']);
+    const counted = new Map(readNetDev(this.#net('dev'), '', '').map((each) => [each.name, each]));
+    const links = await this.#listed(counted);
     if (links === undefined) return this.#fallback();
     const linksNow = links.map(({ index, peerIndex }) => `${index}.${peerIndex}`).join();
     if (linksNow !== this.#linksKnown) {
@@ -113,23 +129,45 @@ export class InterfaceSource {
     const containers = await this.#containersByIndex(links, processes);
     const entries: InterfaceEntry[] = [];
     for (const link of links) {
+      const counters = counted.get(link.name) ?? link;
       entries.push({
         name: link.name,
         index: link.index,
         isUp: link.isUp,
         speed: await this.#speed(link),
-        octetsReceived: link.octetsReceived,
-        packetsReceived: link.packetsReceived,
-        errorsReceived: link.errorsReceived,
-        dropsReceived: link.dropsReceived,
-        octetsSent: link.octetsSent,
-        packetsSent: link.packetsSent,
-        errorsSent: link.errorsSent,
-        dropsSent: link.dropsSent,
+        octetsReceived: counters.octetsReceived,
+        packetsReceived: counters.packetsReceived,
+        errorsReceived: counters.errorsReceived,
+        dropsReceived: counters.dropsReceived,
+        octetsSent: counters.octetsSent,
+        packetsSent: counters.packetsSent,
+        errorsSent: counters.errorsSent,
+        dropsSent: counters.dropsSent,
         containers: containers.get(link.index) ?? [],
       });
     }
     return entries;
+  }
+
+  /** What `ip` says, or said of the same interfaces a moment ago; undefined where it says nothing. */
+  async #listed(counted: ReadonlyMap<string, LinkCounters>): Promise<readonly Link[] | undefined> {
+    const before = this.#counted;
+    this.#counted = counted;
+    const nowMs = performance.now();
+    const isRecent = this.#list !== undefined && nowMs - this.#listedMs < this.#listEveryMs;
+    if (isRecent && counted.size > 0 && areSame(before, counted)) return this.#list;
+    this.#list = await this.#links(this.#ip, ['-j', '-s', 'link']);
+    this.#listedMs = nowMs;
+    return this.#list;
+  }
+
+  /** A file of /proc/net, `''` where it cannot be read. */
+  #net(name: string): string {
+    try {
+      return readFileSync(join(this.#procRoot, 'net', name), 'latin1');
+    } catch {
+      return '';
+    }
   }
 
   /** What is at the other end of each link that has one elsewhere. */
@@ -140,7 +178,7 @@ export class InterfaceSource {
     const found = new Map<number, ContainerInfo[]>();
     const veths = new Map(links.filter((link) => link.isPeerElsewhere).map((link) => [link.index, link]));
     if (veths.size === 0 || processes.length === 0) return found;
-    const namespaces = await this.#namespaces(processes);
+    const namespaces = this.#namespaces(processes);
     await this.#lookInto(namespaces);
     const claims = new Map<number, Claim[]>();
     for (const [namespace, { containers }] of namespaces) {
@@ -169,11 +207,11 @@ export class InterfaceSource {
   }
 
   /** The network namespaces of the containers other than our own, a process in each, and the containers by id. */
-  async #namespaces(processes: readonly ContainerProcess[]) {
+  #namespaces(processes: readonly ContainerProcess[]) {
     const namespaces = new Map<string, { pid: number; containers: Map<string, ContainerInfo> }>();
-    const own = await this.#namespace('self');
+    const own = this.#namespace('self');
     for (const { pid, container } of processes) {
-      const name = await this.#namespace(String(pid));
+      const name = this.#namespace(String(pid));
       if (name === undefined || name === own) continue;
       let namespace = namespaces.get(name);
       if (namespace === undefined) {
@@ -186,9 +224,9 @@ export class InterfaceSource {
     return namespaces;
   }
 
-  async #namespace(process: string): Promise<string | undefined> {
+  #namespace(process: string): string | undefined {
     try {
-      return await readlink(join(this.#procRoot, process, 'ns/net'));
+      return readlinkSync(join(this.#procRoot, process, 'ns/net'));
     } catch {
       return undefined;
     }
@@ -204,7 +242,7 @@ export class InterfaceSource {
         const args = [`--net=${join(this.#procRoot, String(pid), 'ns/net')}`, this.#ip, '-j', 'link'];
         const links = await this.#links(this.#nsenter, args);
         // The process may be gone and its number another's.
-        if ((await this.#namespace(String(pid))) === namespace) this.#linksWithin.set(namespace, links);
+        if (this.#namespace(String(pid)) === namespace) this.#linksWithin.set(namespace, links);
       }
     };
     await Promise.all(Array.from({ length: CONCURRENCY }, work));
@@ -232,18 +270,10 @@ export class InterfaceSource {
     return speed;
   }
 
-  async #fallback(): Promise<InterfaceEntry[]> {
+  #fallback(): InterfaceEntry[] {
     this.#fallbacks++;
-    const read = async (name: string) => {
-      try {
-        return await readFile(join(this.#procRoot, 'net', name), 'latin1');
-      } catch {
-        return '';
-      }
-    };
-    const [dev, igmp, ipv6] = await Promise.all([read('dev'), read('igmp'), read('if_inet6')]);
     const running = networkInterfaces();
-    return readNetDev(dev, igmp, ipv6).map((link) => ({
+    return readNetDev(this.#net('dev'), this.#net('igmp'), this.#net('if_inet6')).map((link) => ({
       ...link,
       isUp: link.name in running,
       speed: 0,
@@ -260,30 +290,38 @@ export class InterfaceSource {
   }
 
   /** What a tool prints, as `read` has it; undefined where either fails. */
-  #read<Content>(
+  async #read<Content>(
     read: (output: string) => Content | undefined,
     program: string,
     args: readonly string[],
   ): Promise<Content | undefined> {
     this.#toolsRun++;
-    const limits = { timeout: this.#timeoutMs, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT } as const;
-    return new Promise((resolve) => {
-      const finish = (content: Content | undefined) => {
-        if (content === undefined) this.#toolsFailed++;
-        resolve(content);
-      };
-      try {
-        execFile(program, args, limits, (error, output) => finish(error === null ? read(output) : undefined));
-      } catch {
-        finish(undefined);
-      }
+    const pieces: Buffer[] = [];
+    let octets = 0;
+    const { code } = await this.#tools.run([program, ...args], this.#timeoutMs, (piece) => {
+      octets += piece.length;
+      if (octets <= MAX_OUTPUT) pieces.push(Buffer.from(piece));
     });
+    const isWhole = code === 0 && octets <= MAX_OUTPUT;
+    const content = isWhole ? read(Buffer.concat(pieces).toString()) : undefined;
+    if (content === undefined) this.#toolsFailed++;
+    return content;
   }
 }
 
 /** The inode in the name of a namespace: `net:[4026532412]`. */
 function inodeOf(namespace: string): number {
   return Number(namespace.slice(namespace.indexOf('[') + 1, -1));
+}
+
+/** Whether these are the same interfaces, as far as names and counters, which only grow, tell. */
+function areSame(before: ReadonlyMap<string, LinkCounters>, now: ReadonlyMap<string, LinkCounters>): boolean {
+  if (before.size !== now.size) return false;
+  for (const [name, { packetsReceived, packetsSent }] of now) {
+    const last = before.get(name);
+    if (last === undefined || packetsReceived < last.packetsReceived || packetsSent < last.packetsSent) return false;
+  }
+  return true;
 }
 
 function isCertain(claim: Claim): boolean {

@@ -1,11 +1,13 @@
 import { isObject, textOf } from './listed-container.ts';
 
-/** What is counted of a link (struct rtnl_link_stats64). */
-interface LinkCounters {
+/** What is counted of a link (struct rtnl_link_stats64). Dropped ones out of /proc/net/dev include those missed for want of room. */
+export interface LinkCounters {
+  /** Octets, link-layer headers included. */
   readonly octetsReceived: number;
   readonly packetsReceived: number;
   readonly errorsReceived: number;
   readonly dropsReceived: number;
+  /** Octets, link-layer headers included. */
   readonly octetsSent: number;
   readonly packetsSent: number;
   readonly errorsSent: number;

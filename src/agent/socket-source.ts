@@ -1,6 +1,5 @@
 /** The sockets of this host, in every network namespace that has a process: one look at a time, when asked. */
 
-import type { ChildProcess } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { InetDiagReader } from './inet-diag.ts';
@@ -8,6 +7,7 @@ import { findProgram, followTool, mayEnterNamespaces, startInNamespace } from '.
 import { isStillIn, linkedNamespace, listNetworkNamespaces } from './network-namespaces.ts';
 import { type NamespaceActivity, type ProcNetFile, readNamespaceActivity, readProcNet } from './proc-net.ts';
 import type { NetworkNamespace, SocketEntry, SocketSnapshot } from './socket-entry.ts';
+import { ToolShells } from './tool-shell.ts';
 
 /** Raw answers of the kernel about all TCP sockets, with their figures and cgroups. */
 const SS_ARGUMENTS = ['-tnaie', '-D', '-'];
@@ -36,8 +36,10 @@ export interface SocketSourceOptions {
   readonly maxNamespaces?: number;
   /** A tool that takes longer is ended. Default 10,000. */
   readonly timeLimitMs?: number;
-  /** So many tools run at the same time. Default 4. */
+  /** So many namespaces are read at the same time. Default 4. */
   readonly maxTools?: number;
+  /** Runs ss, and is closed with this. Default one of its own. */
+  readonly tools?: ToolShells;
   /**
    * ss is asked in at most so many namespaces besides the own one at each look, those first that were not for longest; what the others had is shown
    * once more. Nothing is older than a minute. Default 32.
@@ -102,7 +104,6 @@ export class SocketSource {
   readonly counters = new SocketCounters();
   readonly #options: Required<SocketSourceOptions>;
   readonly #mayEnter: boolean;
-  readonly #running = new Set<ChildProcess>();
   #tables = new Map<number, TcpTable>();
   /** Namespaces in which ss was asked at this look. */
   #asked = 0;
@@ -129,6 +130,7 @@ export class SocketSource {
       maxNamespaces: options.maxNamespaces ?? 1024,
       timeLimitMs: options.timeLimitMs ?? 10_000,
       maxTools: options.maxTools ?? 4,
+      tools: options.tools ?? new ToolShells({ maxTools: options.maxTools ?? 4 }),
       maxAsked: options.maxAsked ?? 32,
       ignoredPids: options.ignoredPids ?? (() => new Set()),
     };
@@ -164,7 +166,7 @@ export class SocketSource {
 
   /** Ends what runs. */
   close(): void {
-    for (const child of this.#running) child.kill('SIGKILL');
+    this.#options.tools.close();
   }
 
   async #look(): Promise<SocketSnapshot> {
@@ -271,14 +273,14 @@ export class SocketSource {
 
   async #askKernel(namespace: NetworkNamespace, room: number): Promise<readonly SocketEntry[] | undefined> {
     const { ss, nsenter, procRoot, timeLimitMs } = this.#options;
-    const child = startInNamespace({ program: ss, args: SS_ARGUMENTS, namespace, nsenter, procRoot });
-    // The namespace is gone, which is found out again after its other tables were read.
-    if (child === undefined) return undefined;
+    const isOwn = namespace.pid === 0;
+    // The namespace is gone. Whether a pid used again led into another one is found out after its other tables were read.
+    if (!isOwn && !isStillIn(this.#directory(namespace), namespace.id)) return undefined;
+    const within = isOwn ? [] : [nsenter, `--net=${procRoot}/${namespace.pid}/ns/net`];
     this.counters.toolsRun++;
-    this.#running.add(child);
     const reader = new InetDiagReader(namespace.id, room);
-    const end = await followTool(child, timeLimitMs, (octets) => reader.push(octets));
-    this.#running.delete(child);
+    const command = [...within, ss, ...SS_ARGUMENTS];
+    const end = await this.#options.tools.run(command, timeLimitMs, (octets) => reader.push(octets));
     if (end.isTimedOut) this.counters.toolTimeouts++;
     this.counters.socketsBeyondLimit += reader.socketsBeyondLimit;
     this.counters.entriesInvalid += reader.messagesInvalid;

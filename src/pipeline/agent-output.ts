@@ -15,6 +15,7 @@ export class AgentRouting implements AgentOutput {
   readonly #output: Output;
   readonly #feedsEvents: boolean;
   readonly #feedsLines: boolean;
+  #isFlushing = false;
   #ports = '';
   #portsMs = Number.NEGATIVE_INFINITY;
 
@@ -34,6 +35,7 @@ export class AgentRouting implements AgentOutput {
   flow(flow: Flow): void {
     const { sinks, feed, exportSink, points } = this.#output;
     for (let i = 0; i < sinks.length; i++) sinks[i]!.write(flow);
+    this.#flushSoon();
     if (!this.#feedsEvents) feed?.write(flow);
     exportSink?.write(flow);
     points?.write(flow);
@@ -42,12 +44,14 @@ export class AgentRouting implements AgentOutput {
   event(flow: Flow, isListening: boolean): void {
     const { sinks, feed } = this.#output;
     for (let i = 0; i < sinks.length; i++) sinks[i]!.write(flow);
+    this.#flushSoon();
     // ntopng would take a socket that listens for a flow; it hears of it by its own message.
     if (this.#feedsLines || (this.#feedsEvents && !isListening)) feed?.write(flow);
   }
 
   counters(record: PlainRecord): void {
     this.#output.writeRecord(record);
+    this.#flushSoon();
   }
 
   listeningPorts(value: PlainValue): void {
@@ -59,5 +63,15 @@ export class AgentRouting implements AgentOutput {
     this.#ports = text;
     this.#portsMs = nowMs;
     feed.relay('listening-ports', value);
+  }
+
+  /** Lines go out in the turn that made them: a timer would wake the process once more for them. */
+  #flushSoon(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    setImmediate(() => {
+      this.#isFlushing = false;
+      for (const sink of this.#output.sinks) sink.flushNow();
+    });
   }
 }

@@ -11,6 +11,7 @@ import { ProcessUsageMeter } from '../agent/process-usage.ts';
 import type { SocketEntry } from '../agent/socket-entry.ts';
 import { SocketOwners } from '../agent/socket-owners.ts';
 import { SocketSource } from '../agent/socket-source.ts';
+import { ToolShells } from '../agent/tool-shell.ts';
 import type { Configuration } from '../config/configuration.ts';
 
 /** Who is told what happens between two looks, and what is missing. */
@@ -20,6 +21,14 @@ export interface AgentSourcesOptions {
   /** One line for each part that is not there and what that costs; and when it is there after all. */
   readonly onMissing: (line: string) => void;
   readonly onPresent: (line: string) => void;
+}
+
+/** What is opened before the rest can be made. */
+interface OpenedSources {
+  readonly sockets: SocketSource;
+  readonly closes: CloseSource | undefined;
+  readonly containers: ContainerDirectory;
+  readonly tools: ToolShells;
 }
 
 /** The parts of an agent, open. */
@@ -49,20 +58,20 @@ export class AgentSources implements AgentParts {
       options.onClose(entry, timeMs);
     };
     const closes = isProc ? undefined : CloseSource.open({ onClose });
+    const tools = new ToolShells();
+    const ignoredPids = () => closes?.pids ?? new Set<number>();
     const [sockets, containers] = await Promise.all([
-      SocketSource.open({ mode: isProc ? 'proc' : 'netlink', ignoredPids: () => closes?.pids ?? new Set() }),
+      SocketSource.open({ mode: isProc ? 'proc' : 'netlink', ignoredPids, tools }),
       ContainerDirectory.open({ moreSockets: containerSockets }),
     ]);
-    sources = new AgentSources(sockets, closes, containers, agentCommandLines, options);
+    sources = new AgentSources({ sockets, closes, containers, tools }, agentCommandLines, options);
     sources.#tellMissing();
     if (agentMode === 'auto' || agentMode === 'ebpf') sources.#opening = sources.#openEvents();
     return sources;
   }
 
   private constructor(
-    sockets: SocketSource,
-    closes: CloseSource | undefined,
-    containers: ContainerDirectory,
+    { sockets, closes, containers, tools }: OpenedSources,
     readsCommandLines: boolean,
     options: AgentSourcesOptions,
   ) {
@@ -73,7 +82,7 @@ export class AgentSources implements AgentParts {
     this.processes = new ProcessTable({ readsCommandLines });
     this.owners = new SocketOwners(this.processes);
     this.usage = new ProcessUsageMeter();
-    this.interfaces = new InterfaceSource({ sharing: (container) => containers.sharing(container) });
+    this.interfaces = new InterfaceSource({ sharing: (container) => containers.sharing(container), tools });
   }
 
   hearsCloses(): boolean {

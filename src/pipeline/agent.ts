@@ -11,6 +11,7 @@ import { agentPages } from './agent-pages.ts';
 import { AgentSources } from './agent-sources.ts';
 import type { Log } from './log.ts';
 import { Output, type OutputOptions } from './output.ts';
+import type { Points } from './points.ts';
 import { probeFeedStatus } from './probe-files.ts';
 import { senderOutcome, senderTargets } from './sender-status.ts';
 import { openLiveSenders } from './senders.ts';
@@ -114,7 +115,10 @@ class LiveAgent implements RunningAgent {
     );
     this.#statusServer = await openStatusServer(configuration.status, agentPages(this), this.#options);
     await this.#look();
-    this.#timers = [setInterval(() => void this.#look(), interval * 1000), setInterval(() => this.#tick(), TICK_MS)];
+    this.#timers = [setInterval(() => void this.#look(), interval * 1000)];
+    // A host's agent sleeps between its looks where nothing else is to do.
+    const { points } = this.output;
+    if (points !== undefined) this.#timers.push(setInterval(() => this.#tick(points), TICK_MS));
     this.#log.write('info', 'started', `flowrelay ${this.version} tells of the sockets of ${exporter}`, {
       version: this.version,
       address: exporter,
@@ -214,8 +218,8 @@ class LiveAgent implements RunningAgent {
     if (this.output.isReaderGone) this.#options.onOver('nobody reads standard output');
   }
 
-  #tick(): void {
-    this.output.points?.advance(Date.now());
-    this.output.points?.flush();
+  #tick(points: Points): void {
+    points.advance(Date.now());
+    points.flush();
   }
 }

@@ -56,7 +56,9 @@ const FLUSH_MS = 1000;
 export class ExportSink implements Sink {
   readonly targets: readonly ExportTarget[];
   readonly #isBalanced: boolean;
-  readonly #timer: NodeJS.Timeout;
+  /** Runs only while flows wait: a process with nothing to do is not woken. */
+  #timer: NodeJS.Timeout | undefined;
+  #isTimed = false;
   #isClosed = false;
 
   /** Opens all destinations; rejects with one clear error, and leaves nothing open, where one cannot be. */
@@ -74,7 +76,6 @@ export class ExportSink implements Sink {
   private constructor(targets: readonly ExportTarget[], isBalanced: boolean) {
     this.targets = targets;
     this.#isBalanced = isBalanced && targets.length > 1;
-    this.#timer = setInterval(() => this.#flushFormats(), FLUSH_MS).unref();
   }
 
   /** Whether a destination has more waiting than it should: await {@link ExportSink.drained}. */
@@ -90,6 +91,7 @@ export class ExportSink implements Sink {
 
   write(flow: Flow): void {
     const { targets } = this;
+    if (!this.#isTimed) this.#startTimer();
     if (this.#isBalanced) {
       targets[flowHash(flow) % targets.length]!.format.write(flow);
       return;
@@ -98,6 +100,7 @@ export class ExportSink implements Sink {
   }
 
   writeRecord(record: PlainRecord): void {
+    if (!this.#isTimed) this.#startTimer();
     for (let i = 0; i < this.targets.length; i++) this.targets[i]!.format.writeRecord(record);
   }
 
@@ -121,9 +124,18 @@ export class ExportSink implements Sink {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
+    this.#isTimed = true;
     this.#flushFormats();
     await Promise.all(this.targets.map(({ transport }) => transport.close()));
+  }
+
+  #startTimer(): void {
+    this.#isTimed = true;
+    this.#timer = setTimeout(() => {
+      this.#isTimed = false;
+      this.#flushFormats();
+    }, FLUSH_MS).unref();
   }
 
   #flushFormats(): void {

@@ -93,8 +93,10 @@ export class NdjsonSink implements Sink {
 
   readonly #options: NdjsonOptions;
   readonly #format: LineFormat;
-  readonly #timer: NodeJS.Timeout | undefined;
   readonly #queue: Chunk[] = [];
+  /** Runs only while lines wait: a process with nothing to do is not woken. */
+  #timer: NodeJS.Timeout | undefined;
+  #isTimed: boolean;
   #descriptor: number;
   #writesAtOnce: boolean;
   #linesDrained = 0;
@@ -118,7 +120,7 @@ export class NdjsonSink implements Sink {
     this.#descriptor = openDestination(options.path);
     this.#writesAtOnce = canWriteAtOnce(this.#descriptor);
     this.#format = options.makeFormat((octets) => this.#drain(octets));
-    if (options.flushIntervalMs > 0) this.#timer = setInterval(() => this.#tick(), options.flushIntervalMs).unref();
+    this.#isTimed = options.flushIntervalMs === 0;
   }
 
   /** Lines made of the records given. */
@@ -143,10 +145,12 @@ export class NdjsonSink implements Sink {
 
   write(flow: Flow): void {
     this.#format.write(flow);
+    if (!this.#isTimed) this.#startTimer();
   }
 
   writeRecord(record: PlainRecord): void {
     this.#format.writeRecord(record);
+    if (!this.#isTimed) this.#startTimer();
   }
 
   /** Settles when nothing waits any more. */
@@ -183,7 +187,8 @@ export class NdjsonSink implements Sink {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
+    this.#isTimed = true;
     this.#format.flush();
     const retry = setInterval(() => this.#writeOn(), 50);
     const timeOut = setTimeout(
@@ -250,10 +255,25 @@ export class NdjsonSink implements Sink {
     });
   }
 
+  /** Writes what is there as far as it goes at once; the rest follows by itself. */
+  flushNow(): void {
+    if (this.#timer === undefined || this.#isClosed) return;
+    clearTimeout(this.#timer);
+    this.#tick();
+  }
+
+  #startTimer(): void {
+    this.#isTimed = true;
+    this.#timer = setTimeout(() => this.#tick(), this.#options.flushIntervalMs).unref();
+  }
+
   #tick(): void {
     this.#format.flush();
     this.#writeOn();
     if (this.#octetsWaiting <= this.#options.queueOctets / 2) this.#tellDropsEnded();
+    this.#isTimed = false;
+    this.#timer = undefined;
+    if (this.#queue.length > 0 || this.#isDropping) this.#startTimer();
   }
 
   /** Writes what waits: at once where that is possible, else by starting the next write unless one is under way. */

@@ -185,6 +185,32 @@ describe('InterfaceSource', () => {
     expect(interfaces.figures.toolsRun).toBe(7);
   });
 
+  it('asks ip again where names change, a counter went back, or time is over', async () => {
+    mkdirSync(join(root, 'proc/net'));
+    const say = (...rows: string[]) => writeFileSync(join(root, 'proc/net/dev'), `${rows.join('\n')}\n`);
+    const row = (name: string, octets: number, packets: number) =>
+      `${name}: ${octets} ${packets} 1 2 0 0 0 0 ${octets + 1} ${packets + 1} 3 4 0 0 0 0`;
+    const interfaces = source();
+    say(row('lo', 10, 1), row('docker0', 20, 2));
+    const first = { octetsReceived: 10, packetsReceived: 1, octetsSent: 11, packetsSent: 2 };
+    const rest = { errorsReceived: 1, dropsReceived: 2, errorsSent: 3, dropsSent: 4 };
+    expect((await interfaces.counters())[0]).toMatchObject({ name: 'lo', index: 1, ...first, ...rest });
+    say(row('lo', 100, 5), row('docker0', 20, 2));
+    expect((await interfaces.counters())[0]).toMatchObject({ name: 'lo', index: 1, octetsReceived: 100 });
+    expect(interfaces.figures.toolsRun).toBe(1);
+    say(row('lo', 100, 5), row('docker0', 7, 1));
+    await interfaces.counters();
+    expect(interfaces.figures.toolsRun).toBe(2);
+    say(row('lo', 100, 5), row('docker1', 20, 2));
+    await interfaces.counters();
+    expect(interfaces.figures.toolsRun).toBe(3);
+
+    const hasty = source({ listEveryMs: 0 });
+    await hasty.counters();
+    await hasty.counters();
+    expect(hasty.figures.toolsRun).toBe(2);
+  });
+
   it('gives the containers that share a network, all of them', async () => {
     namespace(42, 'net:[2]');
     program('nsenter', `echo '[${ETH0}]'`);

@@ -5,12 +5,12 @@ import { once } from 'node:events';
 import { descendantsOf } from './kernel-accounting.ts';
 
 /**
- * Servers and clients of one connection each pair, in ten processes; each second a share of the connections carries 100 octets to and fro, and one
- * connection is made anew. Words: sockets, share.
+ * Servers and clients of one connection each pair, in ten processes; each second a share of the connections carries 100 octets to and fro, and, where
+ * that is asked for, one connection is made anew. Words: sockets, share, 1 for new ones or 0.
  */
 export const SOCKETS = `
 import os, select, socket, sys, time
-count, share = int(sys.argv[1]) // 2, float(sys.argv[2])
+count, share, makes = int(sys.argv[1]) // 2, float(sys.argv[2]), sys.argv[3] == '1'
 processes = 5
 server = socket.create_server(('127.0.0.1', 0), backlog=4096)
 short = socket.create_server(('127.0.0.1', 0), backlog=4096)
@@ -36,7 +36,7 @@ def ask(is_first):
 for _ in range(processes):
     if os.fork() == 0: serve()
 for number in range(processes):
-    if os.fork() == 0: ask(number == 0)
+    if os.fork() == 0: ask(makes and number == 0)
 while True: time.sleep(1000)
 `;
 

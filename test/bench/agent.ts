@@ -1,5 +1,5 @@
 /**
- * What the agent costs at its default interval, its tools included and bpftrace apart: beside 100 and 10,000 sockets, 100 containers, and 4,000
+ * What the agent costs at its default interval once it has settled, its tools included and bpftrace apart: beside 100 and 10,000 sockets, 100 containers, and 4,000
  * connections a second. Sockets and containers are in namespaces of their own, so that nothing else of the machine is looked at. Needs root,
  * bpftrace, Python. Words: the names of what to measure, all when left out.
  */
@@ -28,9 +28,9 @@ import { describeMachine, versionOf } from './machine.ts';
 
 const PROGRAM = 'dist/main.js';
 const STATUS = '127.0.0.1:9899';
-const SECONDS = 30;
+const SECONDS = 60;
 /** Before that all flows are told of for the first time. */
-const SETTLE_MS = 8000;
+const SETTLE_MS = 30_000;
 const START_TIMEOUT_MS = 60_000;
 const CONNECTIONS_A_SECOND = 4000;
 const CGROUP_ROOT = ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].find((root) =>
@@ -42,6 +42,41 @@ interface Cpu {
   readonly alone: number;
   readonly tools: number;
   readonly bpftrace: number;
+}
+
+/** What the same question costs whoever asks it the least: ss in a shell; and a program of Node.js that only wakes. At the same interval, beside. */
+const COMPARED: Readonly<Record<string, readonly string[]>> = {
+  'ss in a shell': ['sh', '-c', 'while :; do ss -tnaie > /dev/null; sleep 5; done'],
+  'Node.js asleep': [process.execPath, '-e', 'setInterval(() => {}, 5000)'],
+};
+
+/** {@link COMPARED}, at work in the namespaces of a load. */
+class Compared {
+  readonly #children = new Map<string, ChildProcess>();
+
+  constructor(load: AgentLoad) {
+    for (const [name, command] of Object.entries(COMPARED)) {
+      const words = ['--target', String(load.pid), '--net', '--pid', '--mount', ...command];
+      this.#children.set(name, spawn('nsenter', words, { stdio: 'ignore', detached: true }));
+    }
+  }
+
+  /** CPU seconds so far of each. */
+  cpu(): Map<string, number> {
+    const seconds = new Map<string, number>();
+    for (const [name, { pid }] of this.#children) {
+      const all = [pid!, ...descendantsOf(pid!)];
+      seconds.set(
+        name,
+        all.reduce((sum, each) => sum + cpuSecondsWithEnded(each), 0),
+      );
+    }
+    return seconds;
+  }
+
+  end(): void {
+    for (const { pid } of this.#children.values()) process.kill(-pid!, 'SIGKILL');
+  }
 }
 
 /** The program beside a load, its lines in a file. */
@@ -166,14 +201,23 @@ async function measureBeside(
   await until(() => load.lines.length >= begunLines, START_TIMEOUT_MS, 'the load has not begun');
   const undo = prepare?.(load);
   const agent = new MeasuredAgent(load, true, optionsOfAgent);
+  const compared = new Compared(load);
   try {
     await agent.begun();
     await sleep(SETTLE_MS);
     const before = agent.cpu();
+    const comparedBefore = compared.cpu();
     const beganMs = performance.now();
     await sleep(1000 * SECONDS);
-    report(name, agent, before, (performance.now() - beganMs) / 1000);
+    const seconds = (performance.now() - beganMs) / 1000;
+    report(name, agent, before, seconds);
+    for (const [what, used] of compared.cpu()) {
+      console.log(
+        `  beside it, ${what}: ${((100 * (used - comparedBefore.get(what)!)) / seconds).toFixed(2)} % of a core`,
+      );
+    }
   } finally {
+    compared.end();
     await agent.end();
     await load.end();
     // The kernel takes processes out of their cgroups when it is done with them.
@@ -225,9 +269,10 @@ async function measureConnections(): Promise<void> {
 }
 
 const MEASURED: Readonly<Record<string, () => Promise<void>>> = {
-  'sockets-100': () => measureBeside('100 sockets, all at work', SOCKETS, [100, 1], 5),
-  'sockets-10000': () => measureBeside('10,000 sockets, a tenth at work', SOCKETS, [10_000, 0.1], 5),
-  'sockets-10000-busy': () => measureBeside('10,000 sockets, all at work', SOCKETS, [10_000, 1], 5),
+  'sockets-100': () => measureBeside('100 sockets, all at work', SOCKETS, [100, 1, 0], 5),
+  'sockets-100-new': () => measureBeside('100 sockets, all at work, a new one each second', SOCKETS, [100, 1, 1], 5),
+  'sockets-10000': () => measureBeside('10,000 sockets, a tenth at work', SOCKETS, [10_000, 0.1, 1], 5),
+  'sockets-10000-busy': () => measureBeside('10,000 sockets, all at work', SOCKETS, [10_000, 1, 1], 5),
   'containers-100': () => measureBeside('100 containers, 9 sockets each', CONTAINERS, [100], 1, asContainers),
   'connections-4000': measureConnections,
 };
