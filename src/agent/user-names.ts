@@ -10,7 +10,7 @@ export interface UserNamesOptions {
   readonly groupPath?: string;
   /** getent(1), which also knows the users of directory services; `''` for none. */
   readonly getentPath?: string;
-  /** Longest it may take, milliseconds. */
+  /** Longest it may take for each id it is asked for, milliseconds. */
   readonly getentTimeoutMs?: number;
   /** Names kept of each kind, and ids that wait for getent. */
   readonly maxNames?: number;
@@ -20,10 +20,17 @@ export interface UserNamesOptions {
 const MAX_NAME_LENGTH = 256;
 /** A file of 100,000 users has 8 MB. */
 const MAX_FILE_OCTETS = 32 * 1024 * 1024;
+/** Ids asked for with one call. */
+const MOST_IDS = 64;
+/** What a call may print: groups have lines of all their members. */
+const OUTPUT_OCTETS = 1024 * 1024;
+/** What getent ends with where an id has no name; the names of the others are printed. */
+const NOT_ALL_FOUND = 2;
 
 /**
- * Names of users and groups. They come from the system's files, read again when these change; an id that is not there is asked
- * of getent once, one at a time and in the background. Until a name is known, and where there is none, the number stands for it.
+ * Names of users and groups. They come from the system's files, read again when these change; an id that is not there is asked of
+ * getent once, in the background, with all others that wait and never by two calls at a time. Until a name is known, and where
+ * there is none, the number stands for it.
  */
 export class UserNames {
   /** Times getent could not be run, took too long or said something else than a name. An id without a name is no failure. */
@@ -35,8 +42,6 @@ export class UserNames {
   readonly #getentPath: string;
   readonly #getentTimeoutMs: number;
   readonly #maxNames: number;
-  /** What to ask next: database and id. */
-  readonly #waiting: { readonly names: NameFile; readonly id: number }[] = [];
   #isAsking = false;
 
   constructor(options: UserNamesOptions = {}) {
@@ -69,26 +74,29 @@ export class UserNames {
     if (known !== undefined) return known;
     const text = String(id);
     if (this.#getentPath === '' || id < 0) return text;
-    if (this.#waiting.length >= this.#maxNames || names.byId.size >= this.#maxNames) {
+    if (names.waiting.length >= this.#maxNames || names.byId.size >= this.#maxNames) {
       this.lookupsDropped++;
       return text;
     }
     // The number stays when there is no name: getent is not asked twice.
     names.byId.set(id, text);
-    this.#waiting.push({ names, id });
-    if (!this.#isAsking) this.#askNext();
+    names.waiting.push(id);
+    // What the same round asks for comes with the same call.
+    if (!this.#isAsking) setImmediate(() => this.#askNext());
+    this.#isAsking = true;
     return text;
   }
 
   #askNext(): void {
-    const next = this.#waiting.shift();
-    this.#isAsking = next !== undefined;
-    if (next === undefined) return;
-    const options = { timeout: this.#getentTimeoutMs, killSignal: 'SIGKILL', maxBuffer: 65_536 } as const;
-    execFile(this.#getentPath, [next.names.database, String(next.id)], options, (error, stdout) => {
-      // getent's 2 says that there is no such id.
-      if (error !== null && error.code !== 2) this.lookupsFailed++;
-      else if (error === null && !next.names.learn(stdout, next.id)) this.lookupsFailed++;
+    const names = [this.#users, this.#groups].find(({ waiting }) => waiting.length > 0);
+    this.#isAsking = names !== undefined;
+    if (names === undefined) return;
+    const ids = names.waiting.splice(0, MOST_IDS);
+    const timeout = this.#getentTimeoutMs * ids.length;
+    const options = { timeout, killSignal: 'SIGKILL', maxBuffer: OUTPUT_OCTETS } as const;
+    execFile(this.#getentPath, [names.database, ...ids.map(String)], options, (error, stdout) => {
+      const isAnswer = names.learn(stdout, ids, error === null);
+      if (!isAnswer || (error !== null && error.code !== NOT_ALL_FOUND)) this.lookupsFailed++;
       this.#askNext();
     });
   }
@@ -98,6 +106,8 @@ export class UserNames {
 class NameFile {
   readonly database: string;
   readonly byId = new Map<number, string>();
+  /** Ids to ask getent for. */
+  readonly waiting: number[] = [];
   readonly #path: string;
   readonly #maxNames: number;
   #version = '';
@@ -122,12 +132,19 @@ class NameFile {
     }
   }
 
-  /** Takes a line that getent printed; false where it is not that of `id`. */
-  learn(text: string, id: number): boolean {
-    const [name, , number] = (text.split('\n')[0] ?? '').split(':');
-    if (!name || wholeNumber(number) !== id) return false;
-    this.byId.set(id, name.slice(0, MAX_NAME_LENGTH));
-    return true;
+  /** Takes what getent printed for `ids`; false where that is something else, or less than all of them where it says `areAll`. */
+  learn(text: string, ids: readonly number[], areAll: boolean): boolean {
+    const open = new Set(ids);
+    // The last line has no end where the output was cut.
+    const lines = text.split('\n').slice(0, -1);
+    const areEntries = lines.map((line) => {
+      const [name, , number] = line.split(':');
+      const id = wholeNumber(number);
+      if (!name || !open.delete(id)) return false;
+      this.byId.set(id, name.slice(0, MAX_NAME_LENGTH));
+      return true;
+    });
+    return areEntries.every((isEntry) => isEntry) && !(areAll && open.size > 0);
   }
 
   #add(line: string): void {

@@ -49,32 +49,61 @@ it('are read again when a file changes, and stay when it goes', () => {
   expect(users.userName(0)).toBe('toor');
 });
 
-it('are asked of getent once for each unknown id, and the number stands until then', async () => {
-  const users = names(
-    fakeGetent('case $2 in 5000) echo "ann\'s:*:5000:1::/:";; 50*) exit 2;; *) echo nonsense;; esac'),
-  );
-  for (let i = 0; i < 3; i++)
-    expect([5000, 5001, 6000].map((id) => users.userName(id))).toEqual(['5000', '5001', '6000']);
-  expect(users.groupName(5000)).toBe('5000');
-  await vi.waitFor(() => expect(calls()).toHaveLength(4));
+it('are asked of getent once, all that wait with one call, and the numbers stand until then', async () => {
+  const script = `database=$1
+shift
+end=0
+for id; do
+  case $id in 5000) echo "ann's:*:5000:1::/:";; 5002) echo "$database:*:5002:";; *) end=2;; esac
+done
+exit $end`;
+  const users = names(fakeGetent(script));
+  const ids = [5000, 5001, 5002];
+  for (let i = 0; i < 3; i++) expect(ids.map((id) => users.userName(id))).toEqual(['5000', '5001', '5002']);
+  expect(ids.map((id) => users.groupName(id))).toEqual(['5000', '5001', '5002']);
   await vi.waitFor(() => expect(users.groupName(5000)).toBe("ann's"));
-  expect([5000, 5001, 6000].map((id) => users.userName(id))).toEqual(["ann's", '5001', '6000']);
-  expect(calls()).toEqual(['passwd 5000', 'passwd 5001', 'passwd 6000', 'group 5000']);
-  // An id without a name is none; what is no entry is.
-  expect(users.lookupsFailed).toBe(1);
+  expect(ids.map((id) => users.userName(id))).toEqual(["ann's", '5001', 'passwd']);
+  expect(ids.map((id) => users.groupName(id))).toEqual(["ann's", '5001', 'group']);
+  expect(calls()).toEqual(['passwd 5000 5001 5002', 'group 5000 5001 5002']);
+  // An id without a name is no failure.
+  expect(users.lookupsFailed).toBe(0);
+});
+
+it('are asked of getent in calls of a bounded length', async () => {
+  const users = names(fakeGetent('exit 2'), 1000);
+  for (let id = 5000; id < 5150; id++) users.userName(id);
+  await vi.waitFor(() => expect(calls()).toHaveLength(3));
+  const asked = calls().map((call) => call.split(' ').slice(1).map(Number));
+  expect(asked.flat()).toEqual(Array.from({ length: 150 }, (_, i) => 5000 + i));
+  expect(Math.max(...asked.map(({ length }) => length))).toBe(64);
 });
 
 it('stay numbers where getent is missing, hangs, or tells of another id', async () => {
   const missing = names('/nowhere/getent');
   missing.userName(5000);
   await vi.waitFor(() => expect(missing.lookupsFailed).toBe(1));
-  const other = names(fakeGetent('echo "root:x:0:0::/:"'));
-  other.userName(5000);
+  const other = names(fakeGetent('echo "root:x:0:0::/:"; echo "ann:x:5001:0::/:"; echo "again:x:5001:0::/:"'));
+  for (const id of [5000, 5001]) other.userName(id);
   await vi.waitFor(() => expect(other.lookupsFailed).toBe(1));
-  expect(other.userName(5000)).toBe('5000');
+  expect([0, 5000, 5001].map((id) => other.userName(id))).toEqual(['root', '5000', 'ann']);
+  const silent = names(fakeGetent('printf "ann:x:5000"'));
+  silent.userName(5000);
+  await vi.waitFor(() => expect(silent.lookupsFailed).toBe(1));
+  expect(silent.userName(5000)).toBe('5000');
   const hanging = names(fakeGetent('exec sleep 60'));
   hanging.userName(5000);
   await vi.waitFor(() => expect(hanging.lookupsFailed).toBe(1), { timeout: 10_000 });
+});
+
+it('of getent itself are those of the system, the ids without a name among them', async () => {
+  write('passwd', '');
+  const users = names('getent');
+  users.userName(0);
+  users.userName(4_294_967_000);
+  users.userName(1);
+  await vi.waitFor(() => expect(users.userName(1)).not.toBe('1'));
+  expect([0, 4_294_967_000].map((id) => users.userName(id))).toEqual(['root', '4294967000']);
+  expect(users.lookupsFailed).toBe(0);
 });
 
 it('are bounded', () => {
