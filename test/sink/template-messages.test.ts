@@ -496,6 +496,121 @@ describe('NetFlow v9 Export Packets (RFC 3954), octet by octet', () => {
     ]);
   });
 
+  it('have room for paths of processes, users, packages, command lines and ids of containers', () => {
+    const sides = ['%SRC_PROC_', '%SRC_FATHER_PROC_', '%DST_PROC_', '%DST_FATHER_PROC_'];
+    const names = sides.flatMap((side) => [`${side}NAME`, `${side}USER_NAME`, `${side}PKG_NAME`]);
+    const more = '%SRC_PROC_CMDLINE %DST_PROC_CMDLINE %SRC_PROC_CONTAINER_ID %DST_PROC_CONTAINER_ID';
+    const harness = new ExportHarness({
+      version: 9,
+      selection: parseSelection(`${names.join(' ')} ${more}`, REGISTRY),
+    });
+    const path = '/usr/lib/jvm/java-17-openjdk-amd64/bin/java';
+    const flow = makeFlow({
+      origin: ORIGIN,
+      fields: { sourceProcessName: path, sourceContainerId: 'c'.repeat(64), sourceProcessUserName: 'u'.repeat(32) },
+    });
+    expectMessages(harness.take(flow), [
+      netflow9(
+        [
+          v9TemplateSet(TEMPLATE, [
+            ...[57_641, 57_844, 58_012, 57_846, 58_037, 58_033].map((id, i) => [id, [128, 32, 64][i % 3]!] as const),
+            ...[57_848, 57_849, 58_013, 57_851, 58_040, 58_035].map((id, i) => [id, [128, 32, 64][i % 3]!] as const),
+            [58_028, 128],
+            [58_029, 128],
+            [58_030, 64],
+            [58_031, 64],
+          ]),
+          v9DataSet(
+            TEMPLATE,
+            joined(
+              text(path, 128),
+              text('u'.repeat(32), 32),
+              zeros(64 + 3 * 224 + 256),
+              text('c'.repeat(64), 64),
+              zeros(64),
+            ),
+          ),
+        ],
+        2,
+      ),
+    ]);
+    expect(harness.format.context.textsTruncated).toBe(0);
+  });
+
+  it('have the longest texts shortened alike where a record would fit no message', () => {
+    const fields = '%PROTOCOL %SRC_PROC_NAME %DST_PROC_NAME %SRC_PROC_USER_NAME %HTTP_URL';
+    const flow = makeFlow({
+      origin: ORIGIN,
+      fields: { protocol: 6, sourceProcessName: '/'.padEnd(39, 'a'), destinationProcessName: 'ä'.repeat(20) },
+      elements: [
+        { enterpriseNumber: 35_632, elementId: 180, ntop: 'HTTP_URL', value: 'string', octets: Array(128).fill(0x2f) },
+      ],
+    });
+    // Of 176 octets 20 and 4 are headers; 152 - 1 - 32 are for three texts.
+    for (const codeGeneration of [true, false]) {
+      const harness = new ExportHarness({
+        version: 9,
+        messageOctets: 177,
+        selection: parseSelection(fields, REGISTRY),
+        codeGeneration,
+      });
+      const template = v9TemplateSet(TEMPLATE, [
+        [4, 1],
+        [57_641, 39],
+        [57_848, 39],
+        [57_844, 32],
+        [57_652, 39],
+      ]);
+      const record = joined(
+        u8(6),
+        text('/'.padEnd(39, 'a'), 39),
+        text('ä'.repeat(19), 39),
+        zeros(32),
+        text('/'.repeat(39), 39),
+      );
+      expectMessages(harness.take(flow), [netflow9([template], 1), netflow9([v9DataSet(TEMPLATE, record)], 1, 1)]);
+      expect(harness.format.context.textsTruncated).toBe(2);
+    }
+  });
+
+  it('have texts as long as was asked for, though no message has room for them', () => {
+    const selection = parseSelection('%SRC_PROC_NAME %DST_PROC_NAME', REGISTRY);
+    const flow = makeFlow({ origin: ORIGIN, fields: { sourceProcessName: 'a' } });
+    const asked = [{ ...selection[0]!, length: 300 }, selection[1]!];
+    const harness = new ExportHarness({ version: 9, messageOctets: 300, selection: asked });
+    expectMessages(harness.take(flow), []);
+    expect(harness.format.leftOut.record_too_long).toBe(1);
+  });
+
+  it('of everything an agent says of both ends fit a datagram of Ethernet', () => {
+    const owner = (stem: 'source' | 'destination') => ({
+      [`${stem}ProcessId`]: 1,
+      [`${stem}ProcessName`]: '/usr/bin/curl',
+      [`${stem}ProcessUserId`]: 0,
+      [`${stem}ProcessUserName`]: 'root',
+      [`${stem}FatherProcessId`]: 1,
+      [`${stem}FatherProcessName`]: '/bin/sh',
+      [`${stem}FatherProcessUserId`]: 0,
+      [`${stem}FatherProcessUserName`]: 'root',
+      [`${stem}FatherProcessPackage`]: 'dash',
+      [`${stem}ProcessPackage`]: 'curl',
+      [`${stem}ProcessCommandLine`]: 'curl http://example.org/',
+      [`${stem}ContainerId`]: '0123456789ab',
+      [`${stem}ProcessMemory`]: 1,
+      [`${stem}ProcessPeakMemory`]: 1,
+      [`${stem}ProcessCpuLoad`]: 1,
+      [`${stem}ProcessPageFaults`]: 1,
+      [`${stem}ProcessIoWait`]: 1,
+    });
+    const times = { clientRoundTripTime: 1, clientRoundTripVariance: 1, serverRoundTripTime: 1 };
+    const fields = { ...WEB.fields, ...times, ...owner('source'), ...owner('destination') };
+    const harness = new ExportHarness({ version: 9, messageOctets: 1452 });
+    const made = harness.take(makeFlow({ origin: ORIGIN, fields }));
+    expect(harness.format.leftOut.record_too_long).toBe(0);
+    expect([harness.flows, harness.format.context.textsTruncated]).toEqual([1, 0]);
+    expect(made.every(({ length }) => length <= 1452)).toBe(true);
+  });
+
   it('have no records that the padding of a FlowSet could be taken for', () => {
     const harness = new ExportHarness({ version: 9 });
     expectMessages(harness.take(makeFlow({ origin: ORIGIN, fields: { protocol: 6 } })), [

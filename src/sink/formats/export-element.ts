@@ -28,18 +28,28 @@ const NARROW_FIELDS: ReadonlyMap<FieldName, number> = new Map([
 ]);
 /** mplsTopLabelStackSection to mplsLabelStackSection10: label, experimental bits and bottom of stack (RFC 5102 section 5.8.1). */
 const MPLS_SECTIONS = { first: 70, last: 79, octets: 3 };
-/** Octets of a text in NetFlow v9, whose fields have fixed lengths: those nProbe documents for its own, else the last. */
+/**
+ * Octets of a text in NetFlow v9, whose fields have fixed lengths: those nProbe documents for its own, else the last. Its 16 octets for
+ * processes are those of the kernel's short names; these are paths, for which, as for users and command lines, it takes more.
+ */
 const NTOP_TEXT_LENGTHS: ReadonlyMap<number, number> = new Map([
   [119, 16],
-  [169, 16],
-  [372, 16],
-  [374, 16],
-  [376, 16],
-  [377, 16],
-  [379, 16],
   [183, 256],
   [180, 128],
   [187, 64],
+  // Paths of processes and of their fathers.
+  [169, 128],
+  [374, 128],
+  [376, 128],
+  [379, 128],
+  // Users; useradd(8) allows 32.
+  [372, 32],
+  [377, 32],
+  [565, 32],
+  [568, 32],
+  // Command lines.
+  [556, 128],
+  [557, 128],
 ]);
 const TEXT_LENGTH = 64;
 
@@ -146,6 +156,11 @@ export function elementOctets(version: TemplateVersion, element: InformationElem
   const octets = TYPE_OCTETS[type];
   if (octets !== undefined) return octets;
   return version === 10 ? VARIABLE_LENGTH : textOctets(enterpriseNumber, id);
+}
+
+/** Whether an element is of no length of its own: in NetFlow v9 we say how long it is. */
+export function isText(element: InformationElement): boolean {
+  return elementOctets(10, element) === VARIABLE_LENGTH;
 }
 
 /** Octets of a text in NetFlow v9. */

@@ -69,10 +69,14 @@ export interface ExportPlan {
 export interface PlannedField {
   readonly field: WireField;
   readonly step: ExportStep;
+  /** Whether it is a text whose length nobody asked for: it may be shorter where records get too long. */
+  readonly mayShrink?: boolean;
 }
 
 const PADDING_OCTETS = 210;
 const APPLICATION_NAME = 96;
+/** Texts are not made shorter than this for the sake of a record that does not fit. */
+const LEAST_TEXT_OCTETS = 16;
 /** flowEndSysUpTime and flowStartSysUpTime as elements: times that could not be placed. */
 const SYSTEM_UP_TIMES: ReadonlySet<number> = new Set([21, 22]);
 /** Elements that say the start, or the end, more finely than milliseconds. */
@@ -90,13 +94,14 @@ const NAMED_BY: Readonly<Partial<Record<FieldName, FieldName>>> = {
 
 /**
  * Plans records that carry everything of a layout that has an element in `version`; a sampling interval only where `hasSampling`: else
- * options data says it.
+ * options data says it. Texts of fixed lengths leave records no longer than `mostOctets` where that can be.
  */
 export function planLayout(
   layout: Layout,
   version: TemplateVersion,
   registry: ElementLookup,
   hasSampling: boolean,
+  mostOctets: number,
 ): ExportPlan {
   const planned: PlannedField[] = [];
   const leftOut: string[] = [];
@@ -109,7 +114,7 @@ export function planLayout(
       take(entry, planField(entry, version, registry));
     }
   }
-  return exportPlan(planned, version, leftOut);
+  return exportPlan(planned, version, leftOut, mostOctets);
 
   function take(entry: LayoutEntry, field: PlannedField | undefined): void {
     if (field !== undefined) planned.push(field);
@@ -117,21 +122,50 @@ export function planLayout(
   }
 }
 
-/** The plan of fields. Records of NetFlow v9 are longer than the padding of a FlowSet, which would be taken for them. */
+/**
+ * The plan of fields. Records of NetFlow v9 are longer than the padding of a FlowSet, which would be taken for them; the longest of their
+ * texts are shortened alike where a record would have more than `mostOctets`.
+ */
 export function exportPlan(
   planned: readonly PlannedField[],
   version: TemplateVersion,
   leftOut: readonly string[],
+  mostOctets: number,
 ): ExportPlan {
-  const fields = planned.map(({ field }) => field);
-  const steps = planned.map(({ step }) => step);
-  const fixedLength = steps.reduce((sum, { length }) => sum + length, 0);
+  const mostText = mostTextOctets(planned, mostOctets);
+  const fitted = planned.map((each) =>
+    each.mayShrink && each.step.length > mostText ? shortened(each, mostText) : each,
+  );
+  const fields = fitted.map(({ field }) => field);
+  const steps = fitted.map(({ step }) => step);
+  const fixedLength = octetsOf(fitted, mostText);
   const missing = version === 9 && fixedLength > 0 && fixedLength < 4 ? 4 - fixedLength : 0;
   if (missing > 0) {
     fields.push({ elementId: PADDING_OCTETS, enterpriseNumber: 0, length: missing });
     steps.push({ kind: 'zero', slot: 0, length: missing, sourceLength: 0 });
   }
   return { fields, steps, fixedLength: fixedLength + missing, leftOut };
+}
+
+/** How long texts may be for a record to fit. */
+function mostTextOctets(planned: readonly PlannedField[], mostOctets: number): number {
+  let most = planned.reduce((longest, { mayShrink, step }) => Math.max(longest, mayShrink ? step.length : 0), 0);
+  while (most > LEAST_TEXT_OCTETS && octetsOf(planned, most) > mostOctets) most--;
+  return most;
+}
+
+/** Octets of a record without its variable-length fields, no text longer than `mostText`. */
+function octetsOf(planned: readonly PlannedField[], mostText: number): number {
+  return planned.reduce(
+    (sum, { mayShrink, step }) => sum + (mayShrink ? Math.min(step.length, mostText) : step.length),
+    0,
+  );
+}
+
+function shortened({ field, step }: PlannedField, length: number): PlannedField {
+  // Octets of a known number are copied as they are; of a text that is cut, whole characters.
+  const kind = step.kind === 'octets' ? 'fixedText' : step.kind;
+  return { field: { ...field, length }, step: { ...step, kind, length } };
 }
 
 function isSaidElsewhere({ field }: FieldEntry, layout: Layout, hasSampling: boolean): boolean {
@@ -181,7 +215,7 @@ function planField(
     case 'text':
       return isVariable
         ? planned(VARIABLE_LENGTH, { kind: 'variable', sourceLength: -1 })
-        : planned(fixedText, { kind: 'fixedText', sourceLength: -1 });
+        : { ...planned(fixedText, { kind: 'fixedText', sourceLength: -1 }), mayShrink: true };
     case 'application':
       return planned(Math.max(2, Math.min(maxOctets, 8)), { kind: 'application', sourceLength: -1 });
     case 'name':
@@ -189,7 +223,7 @@ function planField(
       if (element.id !== APPLICATION_NAME && !APPLICATION_FIELDS.has(name)) return undefined;
       return isVariable
         ? planned(VARIABLE_LENGTH, { kind: 'variableName' })
-        : planned(fixedText, { kind: 'fixedName' });
+        : { ...planned(fixedText, { kind: 'fixedName' }), mayShrink: true };
     case 'u64':
       return planned(maxOctets <= 4 ? 4 : 8, { kind: 'long' });
     case 'duration':
@@ -218,7 +252,11 @@ function planElement(entry: ElementEntry, version: TemplateVersion): PlannedFiel
   if (version === 10) return { field: { ...number, length: VARIABLE_LENGTH }, step: { ...step, kind: 'variable' } };
   if (value === 'string') {
     const octets = textOctets(enterpriseNumber, elementId);
-    return { field: { ...number, length: octets }, step: { ...step, kind: 'fixedText', length: octets } };
+    return {
+      field: { ...number, length: octets },
+      step: { ...step, kind: 'fixedText', length: octets },
+      mayShrink: true,
+    };
   }
   if (!NUMBERS.has(value)) return undefined;
   return { field: { ...number, length: 8 }, step: { ...step, kind: 'fixedNumber', length: 8 } };

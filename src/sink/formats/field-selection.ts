@@ -9,6 +9,7 @@ import {
   elementOfField,
   fieldOctets,
   isMplsSection,
+  isText,
   type TemplateVersion,
   VARIABLE_LENGTH,
   wireNumber,
@@ -116,13 +117,17 @@ function lengthProblem(element: InformationElement, length: number | 'variable' 
   return isNumber ? `has at most ${natural} octets` : `has ${natural} octets`;
 }
 
-/** How records of `layout` are written by a selection; what a flow does not have goes out as zeros. */
+/**
+ * How records of `layout` are written by a selection; what a flow does not have goes out as zeros. Texts of fixed lengths that were not
+ * asked for leave records no longer than `mostOctets` where that can be, the same for all layouts.
+ */
 export function planSelection(
   selection: FieldSelection,
   layout: Layout,
   version: TemplateVersion,
   registry: ElementLookup,
   ipVersion: 4 | 6,
+  mostOctets: number,
 ): ExportPlan {
   const leftOut: string[] = [];
   const planned: PlannedField[] = [];
@@ -137,7 +142,7 @@ export function planSelection(
     if (result === undefined) leftOut.push(field.element.name);
     else planned.push(result);
   }
-  return exportPlan(planned, version, leftOut);
+  return exportPlan(planned, version, leftOut, mostOctets);
 }
 
 function planSelected(
@@ -156,6 +161,7 @@ function planSelected(
   const planned = (step: Partial<ExportStep> & Pick<ExportStep, 'kind'>): PlannedField => ({
     field: { ...number, length: octets },
     step: { slot: 0, length: octets === VARIABLE_LENGTH ? 0 : octets, sourceLength: 0, ...step },
+    mayShrink: version === 9 && asked === undefined && isText(sent),
   });
   const isVariable = octets === VARIABLE_LENGTH;
   const time = isIana ? TIMES.get(sent.id) : undefined;

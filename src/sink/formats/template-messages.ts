@@ -456,10 +456,11 @@ export class TemplateMessages implements ExportFormat {
     let writer = current.writers[way];
     if (writer === undefined) {
       const { version, registry, selection } = this.options;
+      const mostOctets = this.limit - this.headerLength - SET_HEADER;
       const plan =
         selection === undefined
-          ? planLayout(current.layout, version, registry, (way & 1) === 1)
-          : planSelection(selection, current.layout, version, registry, way >= 2 ? 6 : 4);
+          ? planLayout(current.layout, version, registry, (way & 1) === 1, mostOctets)
+          : planSelection(selection, current.layout, version, registry, way >= 2 ? 6 : 4, mostOctets);
       writer = {
         template: this.templates.of(plan.fields),
         plan,
