@@ -1,4 +1,6 @@
+import type { TrackedPair } from './connection-tracking.ts';
 import type { ContainerInfo } from './container-info.ts';
+import type { FlowEnd } from './flow-end.ts';
 import type { InterfaceEntry } from './interface-entry.ts';
 import type { ContainerProcess } from './interfaces.ts';
 import type { KernelEvent } from './kernel-event.ts';
@@ -35,6 +37,8 @@ export interface AgentParts {
     /** Those that use the network namespace that a container uses. */
     sharing(container: ContainerInfo): readonly ContainerInfo[];
   };
+  /** Told of the ends whose other ends nobody knows, once a look. */
+  readonly tracking: { pairs(ends: readonly FlowEnd[]): Promise<readonly TrackedPair[]> };
   readonly interfaces: {
     /** Of the own network namespace; `processes` are such of containers in others. */
     counters(processes: readonly ContainerProcess[]): Promise<readonly InterfaceEntry[]>;

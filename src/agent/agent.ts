@@ -224,6 +224,8 @@ export class Agent {
   }
 
   private async tellFlows(): Promise<void> {
+    const alone = this.table.joinTranslated();
+    this.table.joinTracked(await this.parts.tracking.pairs(alone));
     const due = this.table.due(this.now());
     for (let i = 0; i < due.length; i++) {
       if (i % PER_TURN === 0) {

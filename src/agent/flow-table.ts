@@ -1,4 +1,5 @@
 import { AgentFlow, END_REASONS } from './agent-flow.ts';
+import type { TrackedPair } from './connection-tracking.ts';
 import { EndedFlows } from './ended-flows.ts';
 import { type EndTuple, endKey, FlowEnd, flowKey } from './flow-end.ts';
 import { type IsListening, settleRoles } from './flow-roles.ts';
@@ -203,9 +204,31 @@ export class FlowTable {
     return end;
   }
 
+  /**
+   * Puts the two ends of connections together whose addresses do not show it, and gives those of which nothing was told that stay alone. To be
+   * called before {@link FlowTable.due}.
+   */
+  joinTranslated(): FlowEnd[] {
+    const isListening: IsListening = (...place) => this.listening.has(listeningKey(...place));
+    for (const { client, server } of translatedPairs(this.flows, isListening)) this.join(client, server);
+    const alone: FlowEnd[] = [];
+    for (const flow of this.flows) if (isAlone(flow)) alone.push(flow.ends[0]!);
+    return alone;
+  }
+
+  /** Puts ends together that are said to be one connection's, where both are still alone. */
+  joinTracked(pairs: readonly TrackedPair[]): void {
+    for (const { client, server } of pairs) {
+      const [flow, other] = [this.flowOf.get(client), this.flowOf.get(server)];
+      if (flow === undefined || other === undefined || flow === other || !isAlone(flow) || !isAlone(other)) continue;
+      if (client.role === 'unknown') client.role = 'client';
+      if (server.role === 'unknown') server.role = 'server';
+      this.join(flow, other);
+    }
+  }
+
   /** The flows of which there may be something to tell now; each is to be given to {@link FlowTable.tell}. */
   due(nowMs: number): AgentFlow[] {
-    this.joinTranslated();
     const due: AgentFlow[] = [];
     for (const flow of this.flows) {
       // The next look will tell what it has sent.
@@ -352,17 +375,13 @@ export class FlowTable {
     flow.endReason = reason;
   }
 
-  /** Puts the two ends of connections together whose addresses do not show it. */
-  private joinTranslated(): void {
-    const isListening: IsListening = (...place) => this.listening.has(listeningKey(...place));
-    for (const { client, server } of translatedPairs(this.flows, isListening)) {
-      const end = server.ends[0]!;
-      client.takeEndOf(server);
-      this.flowOf.set(end, client);
-      this.flows.delete(server);
-      if (this.byKey.get(server.key) === server) this.byKey.delete(server.key);
-      this.counters.flowsJoined++;
-    }
+  private join(client: AgentFlow, server: AgentFlow): void {
+    const end = server.ends[0]!;
+    client.takeEndOf(server);
+    this.flowOf.set(end, client);
+    this.flows.delete(server);
+    if (this.byKey.get(server.key) === server) this.byKey.delete(server.key);
+    this.counters.flowsJoined++;
   }
 }
 
@@ -397,6 +416,11 @@ function isBeforeClose({ timeMs }: KernelEvent, closedMs: number): boolean {
 /** Whether a flow has ended long enough ago, or the clock was set back. */
 function hasClosed({ closedMs }: AgentFlow, nowMs: number): boolean {
   return nowMs - closedMs >= CLOSING_MS || nowMs < closedMs - CLOSING_MS;
+}
+
+/** Whether nothing was told of a flow of which one end alone is known. */
+function isAlone({ isReported, ends }: AgentFlow): boolean {
+  return !isReported && ends.length === 1;
 }
 
 /** Whether a socket is the other end of a flow that has one. */

@@ -26,7 +26,7 @@ export function agentPages(view: AgentView): ReadonlyMap<string, StatusPage> {
 
 /** Each part counts under names of its own; what is only the state of now is a gauge. */
 function partsOf({ agent, sources }: AgentView) {
-  const { sockets, closes, owners, processes, usage, containers, interfaces, events } = sources;
+  const { sockets, closes, owners, processes, usage, containers, tracking, interfaces, events } = sources;
   return {
     agent: agent.counters,
     table: agent.table.counters,
@@ -42,6 +42,7 @@ function partsOf({ agent, sources }: AgentView) {
     usage: prefixed('files', usage.files),
     packages: numbersOf(processes.packages),
     containers: containers.counters,
+    tracking: numbersOf(tracking),
     interfaces: interfaces.figures,
   };
 }

@@ -2,6 +2,7 @@
 
 import type { AgentParts } from '../agent/agent-parts.ts';
 import { CloseSource } from '../agent/close-source.ts';
+import { ConnectionTracking } from '../agent/connection-tracking.ts';
 import { ContainerDirectory } from '../agent/container-directory.ts';
 import { EventSource } from '../agent/event-source.ts';
 import { InterfaceSource } from '../agent/interfaces.ts';
@@ -28,6 +29,7 @@ interface OpenedSources {
   readonly sockets: SocketSource;
   readonly closes: CloseSource | undefined;
   readonly containers: ContainerDirectory;
+  readonly tracking: ConnectionTracking;
   readonly tools: ToolShells;
 }
 
@@ -39,6 +41,7 @@ export class AgentSources implements AgentParts {
   readonly owners: SocketOwners;
   readonly usage: ProcessUsageMeter;
   readonly containers: ContainerDirectory;
+  readonly tracking: ConnectionTracking;
   readonly interfaces: InterfaceSource;
   /** Undefined while it begins, where it cannot be had, and where it is not asked for. */
   events: EventSource | undefined;
@@ -64,14 +67,15 @@ export class AgentSources implements AgentParts {
       SocketSource.open({ mode: isProc ? 'proc' : 'netlink', ignoredPids, tools }),
       ContainerDirectory.open({ moreSockets: containerSockets }),
     ]);
-    sources = new AgentSources({ sockets, closes, containers, tools }, agentCommandLines, options);
+    const tracking = new ConnectionTracking(isProc ? { tool: '' } : {});
+    sources = new AgentSources({ sockets, closes, containers, tracking, tools }, agentCommandLines, options);
     sources.#tellMissing();
     if (agentMode === 'auto' || agentMode === 'ebpf') sources.#opening = sources.#openEvents();
     return sources;
   }
 
   private constructor(
-    { sockets, closes, containers, tools }: OpenedSources,
+    { sockets, closes, containers, tracking, tools }: OpenedSources,
     readsCommandLines: boolean,
     options: AgentSourcesOptions,
   ) {
@@ -79,6 +83,7 @@ export class AgentSources implements AgentParts {
     this.sockets = sockets;
     this.closes = closes;
     this.containers = containers;
+    this.tracking = tracking;
     this.processes = new ProcessTable({ readsCommandLines });
     this.owners = new SocketOwners(this.processes);
     this.usage = new ProcessUsageMeter();
@@ -100,8 +105,9 @@ export class AgentSources implements AgentParts {
   }
 
   #tellMissing(): void {
-    const { sockets, closes, owners, containers } = this;
-    const lines = [...sockets.missing, ...(closes?.missing ?? []), ...owners.missing(), ...containers.missing];
+    const { sockets, closes, owners, containers, tracking } = this;
+    const others = [...owners.missing(), ...containers.missing, ...tracking.missing];
+    const lines = [...sockets.missing, ...(closes?.missing ?? []), ...others];
     for (const line of new Set(lines)) this.#options.onMissing(line);
   }
 

@@ -382,6 +382,43 @@ describe('both ends on this host', () => {
     expect(await harness.look()).toEqual([]);
   });
 
+  it('are joined where both were translated, as the kernel tells', async () => {
+    const { harness, parts } = await joined('192.0.2.7:8080', '172.17.0.3:80', '172.17.0.1:20000');
+    const asked: string[][] = [];
+    let answers = true;
+    parts.tracking = {
+      pairs: (ends) => {
+        asked.push(ends.map(({ localAddress }) => localAddress));
+        const [client, server, other] = ends;
+        if (!answers || client === undefined || server === undefined || other === undefined) return Promise.resolve([]);
+        const [pair, wrong] = [client, other].map((each) => ({ client: each, server }));
+        return Promise.resolve([pair!, wrong!, pair!]);
+      },
+    };
+    parts.add(socketOf('172.17.0.9:41000', '198.51.100.1:443', {}, { namespace: INSIDE + 2 }));
+    const lines = await harness.look();
+    expect(lines.map(show)).toEqual([
+      '172.17.0.2:41000 > 192.0.2.7:8080 10 2 100 3 end 2',
+      '172.17.0.9:41000 > 198.51.100.1:443 0 0 0 0 end 2',
+    ]);
+    expect(lines[0]).toMatchObject({
+      SRC_PROC_PID: 20,
+      DST_PROC_PID: 30,
+      POST_NAT_SRC_IPV4_ADDR: '172.17.0.1',
+      POST_NAPT_SRC_TRANSPORT_PORT: 20_000,
+      POST_NAT_DST_IPV4_ADDR: '172.17.0.3',
+      POST_NAPT_DST_TRANSPORT_PORT: 80,
+    });
+    expect(lineProblems(harness.lastText, 'ntop')).toEqual([]);
+    expect(harness.agent.table.counters).toMatchObject({ flowsSeen: 3, flowsJoined: 1 });
+    // Asked once a look, and of nothing that was told.
+    answers = false;
+    parts.add(socketOf('172.17.0.2:41001', '192.0.2.7:8080', {}, { namespace: INSIDE }));
+    expect(await harness.look()).toHaveLength(1);
+    expect(await harness.look()).toHaveLength(0);
+    expect(asked).toEqual([['172.17.0.2', '172.17.0.3', '172.17.0.9'], ['172.17.0.2'], []]);
+  });
+
   it.each([
     ['of another port', '10.88.0.2:80', '10.88.0.1:41001'],
     ['to another server', '10.88.0.3:80', '10.88.0.1:41000'],

@@ -142,6 +142,8 @@ export class FakeParts implements AgentParts {
   /** What processes are said to have used, in hundredths of a percent, at each mark. */
   cpu = 0;
   closes: AgentParts['closes'];
+  /** Connections that the kernel translated. */
+  tracking: AgentParts['tracking'] = { pairs: () => Promise.resolve([]) };
 
   readonly sockets = {
     snapshot: () =>
