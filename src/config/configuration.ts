@@ -1057,7 +1057,7 @@ export const OPTIONS = {
     enum: ['auto', 'ebpf', 'netlink', 'proc'],
     default: 'auto',
     description:
-      'Learn of connections by kernel events (bpftrace), by ss, or from /proc alone; auto takes all that is there',
+      'Learn of connections by kernel events (bpftrace), by ss, or from /proc alone; auto takes all that is there, ebpf waits for the events to begin. What is missing is said, and done without',
     commands: LOOKS,
     isReloadable: false,
   },

@@ -49,7 +49,10 @@ export class AgentSources implements AgentParts {
   #isClosed = false;
   #opening: Promise<void> = Promise.resolve();
 
-  /** Opens all but kernel events, which take seconds to begin and come by themselves. Does not reject. */
+  /**
+   * Opens all but kernel events, which take seconds to begin and come by themselves; `ebpf` waits for them, or for why they cannot be had. Does
+   * not reject: whatever is missing, the rest is of use.
+   */
   static async open(
     { agentMode, agentCommandLines, containerSockets }: Configuration,
     options: AgentSourcesOptions,
@@ -71,6 +74,7 @@ export class AgentSources implements AgentParts {
     sources = new AgentSources({ sockets, closes, containers, tracking, tools }, agentCommandLines, options);
     sources.#tellMissing();
     if (agentMode === 'auto' || agentMode === 'ebpf') sources.#opening = sources.#openEvents();
+    if (agentMode === 'ebpf') await sources.#opening;
     return sources;
   }
 

@@ -24,6 +24,14 @@ function obstacle(): string | undefined {
   return reason;
 }
 
+/** Words before a program that finds none of these. */
+function withoutTools(...names: readonly string[]): string[] {
+  const places = ['/usr/bin', '/usr/sbin', '/bin', '/sbin'];
+  const hidden = names.flatMap((name) => places.map((place) => join(place, name)).filter((path) => existsSync(path)));
+  const script = 'for path in $0; do mount --bind /dev/null "$path" || exit; done; exec "$@"';
+  return ['unshare', '--mount', 'sh', '-c', script, hidden.join(' ')];
+}
+
 describe.skipIf(obstacle() !== undefined)('flowrelay agent without its tools', () => {
   beforeAll(buildProgram);
 
@@ -66,13 +74,37 @@ describe.skipIf(obstacle() !== undefined)('flowrelay agent without its tools', (
     }
   });
 
+  it('begins with kernel events where these are asked for, and without where they cannot be had', async () => {
+    const words = ['--interval', '5', '--agent-mode', 'ebpf', '--agent-records', 'flows'];
+    for (const launcher of [[], withoutTools('bpftrace')]) {
+      const agent = await AgentRun.start(words, { launcher });
+      try {
+        // At once, and over before a look.
+        const { connections } = await makeFlows({ lives: [{ lifeMs: 1, count: 10 }] });
+        const begun = agent.log.slice(
+          0,
+          agent.log.findIndex(({ event }) => event === 'started'),
+        );
+        const hasEvents = launcher.length === 0;
+        expect(begun.some(({ message }) => message === 'kernel events are on')).toBe(hasEvents);
+        expect(begun.some(({ message }) => message.startsWith('bpftrace '))).toBe(!hasEvents);
+        for (const { localPort, remotePort, pid } of connections) {
+          const flow = await agent.until(
+            () => agent.lines.find((line) => line['L4_SRC_PORT'] === localPort && line['L4_DST_PORT'] === remotePort),
+            `flow ${localPort}`,
+          );
+          // Without, only where a look met it.
+          expect(hasEvents ? [pid] : [pid, undefined]).toContain(flow['SRC_PROC_PID']);
+        }
+        expect(agent.faults).toEqual([]);
+      } finally {
+        expect(await agent.stop()).toBe(0);
+      }
+    }
+  });
+
   it('tells of sockets without ss, ip and bpftrace, and says a line of each', async () => {
-    const hidden = ['ss', 'ip', 'bpftrace'].flatMap((name) =>
-      ['/usr/bin', '/usr/sbin', '/bin', '/sbin'].map((place) => join(place, name)).filter((path) => existsSync(path)),
-    );
-    const script = 'for path in $0; do mount --bind /dev/null "$path" || exit; done; exec "$@"';
-    const launcher = ['unshare', '--mount', 'sh', '-c', script, hidden.join(' ')];
-    const agent = await AgentRun.start(['--interval', '1'], { launcher });
+    const agent = await AgentRun.start(['--interval', '1'], { launcher: withoutTools('ss', 'ip', 'bpftrace') });
     try {
       const { connections } = await makeFlows({ lives: [{ lifeMs: 4000, count: 5 }] });
       for (const { pid, localPort, remotePort } of connections) {
