@@ -11,23 +11,8 @@ import { type AgentLine, AgentRun } from '../support/agent-run.ts';
 import { FakeDocker, SocketDirectory } from '../support/fake-engine.ts';
 import { makeFlows } from '../support/flow-makers.ts';
 import { lineProblems } from '../support/json-line.ts';
-import { isIntegrationRequired, missingPrograms } from '../support/lab.ts';
+import { rootObstacle } from '../support/lab.ts';
 import { buildProgram } from '../support/program.ts';
-
-function obstacle(): string | undefined {
-  const missing = missingPrograms('ss', 'stdbuf', 'bpftrace', 'python3', 'ip', 'unshare', 'mount');
-  const reason =
-    missing.length > 0
-      ? `not installed: ${missing.join(', ')}`
-      : process.getuid?.() !== 0
-        ? 'only root can make what they need'
-        : undefined;
-  if (reason !== undefined) {
-    if (isIntegrationRequired) throw new Error(`the agent cannot be tested on a hostile host: ${reason}`);
-    console.log(`tests of the agent on a hostile host are skipped: ${reason}`);
-  }
-  return reason;
-}
 
 const CGROUP_ROOT = ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].find((root) =>
   existsSync(join(root, 'cgroup.controllers')),
@@ -71,7 +56,11 @@ interface Hostile {
   readonly path: readonly number[];
 }
 
-describe.skipIf(obstacle() !== undefined)('flowrelay agent on a hostile host', () => {
+const isImpossible =
+  rootObstacle('the agent on a hostile host', 'ss', 'stdbuf', 'bpftrace', 'python3', 'ip', 'unshare', 'mount') !==
+  undefined;
+
+describe.skipIf(isImpossible)('flowrelay agent on a hostile host', () => {
   const directory = mkdtempSync(join(tmpdir(), 'fr-h-'));
   const children: ChildProcess[] = [];
 

@@ -7,25 +7,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AgentRun } from '../support/agent-run.ts';
 import { diagAnswers, makeFakeSs } from '../support/fake-ss.ts';
-import { isIntegrationRequired, missingPrograms } from '../support/lab.ts';
+import { rootObstacle } from '../support/lab.ts';
 import { buildProgram } from '../support/program.ts';
 
-function obstacle(): string | undefined {
-  const missing = missingPrograms('stdbuf', 'python3', 'ip', 'unshare');
-  const reason =
-    missing.length > 0
-      ? `not installed: ${missing.join(', ')}`
-      : process.getuid?.() !== 0
-        ? 'only root can make what they need'
-        : undefined;
-  if (reason !== undefined) {
-    if (isIntegrationRequired) throw new Error(`the agent cannot be tested at its limits: ${reason}`);
-    console.log(`tests of the agent at its limits are skipped: ${reason}`);
-  }
-  return reason;
-}
+const isImpossible = rootObstacle('the agent at its limits', 'stdbuf', 'python3', 'ip', 'unshare') !== undefined;
 
-describe.skipIf(obstacle() !== undefined)('flowrelay agent at its limits', () => {
+describe.skipIf(isImpossible)('flowrelay agent at its limits', () => {
   const directory = mkdtempSync(join(tmpdir(), 'fr-l-'));
 
   beforeAll(buildProgram);

@@ -6,23 +6,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type AgentLine, AgentRun } from '../support/agent-run.ts';
 import { makeFlows } from '../support/flow-makers.ts';
-import { isIntegrationRequired, missingPrograms } from '../support/lab.ts';
+import { rootObstacle } from '../support/lab.ts';
 import { buildProgram } from '../support/program.ts';
-
-function obstacle(): string | undefined {
-  const missing = missingPrograms('ss', 'stdbuf', 'bpftrace', 'python3', 'ip', 'unshare', 'mount');
-  const reason =
-    missing.length > 0
-      ? `not installed: ${missing.join(', ')}`
-      : process.getuid?.() !== 0
-        ? 'only root can make what they need'
-        : undefined;
-  if (reason !== undefined) {
-    if (isIntegrationRequired) throw new Error(`the agent cannot be tested without its tools: ${reason}`);
-    console.log(`tests of the agent without its tools are skipped: ${reason}`);
-  }
-  return reason;
-}
 
 /** Words before a program that finds none of these. */
 function withoutTools(...names: readonly string[]): string[] {
@@ -32,7 +17,11 @@ function withoutTools(...names: readonly string[]): string[] {
   return ['unshare', '--mount', 'sh', '-c', script, hidden.join(' ')];
 }
 
-describe.skipIf(obstacle() !== undefined)('flowrelay agent without its tools', () => {
+const isImpossible =
+  rootObstacle('the agent without its tools', 'ss', 'stdbuf', 'bpftrace', 'python3', 'ip', 'unshare', 'mount') !==
+  undefined;
+
+describe.skipIf(isImpossible)('flowrelay agent without its tools', () => {
   beforeAll(buildProgram);
 
   it('goes on when bpftrace is killed, says so, and has events again', async () => {

@@ -5,23 +5,8 @@ import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentLine, AgentRun, total } from '../support/agent-run.ts';
-import { isIntegrationRequired, missingPrograms } from '../support/lab.ts';
+import { rootObstacle } from '../support/lab.ts';
 import { buildProgram } from '../support/program.ts';
-
-function obstacle(): string | undefined {
-  const missing = missingPrograms('ip', 'nsenter', 'iptables', 'ip6tables', 'ss', 'stdbuf', 'python3');
-  const reason =
-    missing.length > 0
-      ? `not installed: ${missing.join(', ')}`
-      : process.getuid?.() !== 0
-        ? 'only root can translate addresses'
-        : undefined;
-  if (reason !== undefined) {
-    if (isIntegrationRequired) throw new Error(`the agent with translated addresses cannot be tested: ${reason}`);
-    console.log(`tests of the agent with translated addresses are skipped: ${reason}`);
-  }
-  return reason;
-}
 
 /** Answers whatever comes on port 80; a socket of UDP is connected to the first that asks. */
 const SERVER = `
@@ -68,7 +53,19 @@ print(*ports, flush=True)
 sys.stdin.readline()
 `;
 
-describe.skipIf(obstacle() !== undefined)('flowrelay agent on a host that translates addresses', () => {
+const isImpossible =
+  rootObstacle(
+    'the agent with translated addresses',
+    'ip',
+    'nsenter',
+    'iptables',
+    'ip6tables',
+    'ss',
+    'stdbuf',
+    'python3',
+  ) !== undefined;
+
+describe.skipIf(isImpossible)('flowrelay agent on a host that translates addresses', () => {
   const [host, clients, servers] = ['h', 'c', 's'].map((letter) => `frn${letter}${process.pid}`) as [
     string,
     string,

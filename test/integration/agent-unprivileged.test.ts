@@ -1,35 +1,18 @@
 /** The agent without the rights of root: which flows it sees, and of which it can tell the process. */
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentLine, AgentRun, total } from '../support/agent-run.ts';
 import { type MadeFlows, makeFlows } from '../support/flow-makers.ts';
-import { isIntegrationRequired, missingPrograms } from '../support/lab.ts';
+import { rootObstacle } from '../support/lab.ts';
 import { buildProgram, repositoryPath } from '../support/program.ts';
 
 /** One that everybody may run. */
 const PYTHON = '/usr/bin/python3';
-
-function obstacle(): string | undefined {
-  const missing = missingPrograms('ss', 'stdbuf', 'setpriv', 'unshare', 'mount');
-  if (!existsSync(PYTHON)) missing.push(PYTHON);
-  const isRoot = process.getuid?.() === 0;
-  const reason =
-    missing.length > 0
-      ? `not installed: ${missing.join(', ')}`
-      : isRoot
-        ? undefined
-        : 'only root can run programs as others';
-  if (reason !== undefined) {
-    if (isIntegrationRequired) throw new Error(`the agent without rights cannot be tested: ${reason}`);
-    console.log(`tests of the agent without rights are skipped: ${reason}`);
-  }
-  return reason;
-}
 
 const NOBODY = 65_534;
 const AS_NOBODY = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
@@ -46,7 +29,10 @@ function flowsTo(port: number, lines: readonly AgentLine[]): Map<number, AgentLi
   return flows;
 }
 
-describe.skipIf(obstacle() !== undefined)('flowrelay agent without the rights of root', () => {
+const isImpossible =
+  rootObstacle('the agent without rights', 'ss', 'stdbuf', 'setpriv', 'unshare', 'mount', PYTHON) !== undefined;
+
+describe.skipIf(isImpossible)('flowrelay agent without the rights of root', () => {
   // The repository may lie where nobody may look.
   const root = mkdtempSync(join(tmpdir(), 'flowrelay-agent-'));
   const launcher = [

@@ -9,27 +9,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventSource } from '../../src/agent/event-source.ts';
 import type { KernelEvent, KernelEventKind } from '../../src/agent/kernel-event.ts';
 import { makeFlows, python } from '../support/flow-makers.ts';
-import { isIntegrationRequired, missingPrograms } from '../support/lab.ts';
+import { rootObstacle } from '../support/lab.ts';
 import { repositoryPath } from '../support/program.ts';
-
-function obstacle(): string | undefined {
-  const missing = missingPrograms('bpftrace', 'python3', 'ip', 'setpriv', 'unshare', 'iptables');
-  const reason =
-    missing.length > 0
-      ? `not installed: ${missing.join(', ')}`
-      : process.getuid?.() !== 0
-        ? 'only root may look into the kernel'
-        : undefined;
-  if (reason !== undefined) {
-    if (isIntegrationRequired) throw new Error(`kernel events cannot be tested: ${reason}`);
-    console.log(`tests of kernel events are skipped: ${reason}`);
-  }
-  return reason;
-}
 
 const NAMESPACE = `flowrelay-events-${process.pid}`;
 
-describe.skipIf(obstacle() !== undefined)('kernel events', () => {
+const isImpossible =
+  rootObstacle('kernel events', 'bpftrace', 'python3', 'ip', 'setpriv', 'unshare', 'iptables') !== undefined;
+
+describe.skipIf(isImpossible)('kernel events', () => {
   const events: KernelEvent[] = [];
   let source: EventSource;
   const directory = mkdtempSync(join(tmpdir(), 'flowrelay-events-'));

@@ -21,7 +21,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { callGrpc } from '../../src/agent/grpc-call.ts';
-import { isIntegrationRequired, missingPrograms } from './lab.ts';
+import { rootObstacle } from './lab.ts';
 import { field, mapField, message, numberField } from './protobuf-message.ts';
 
 /** Programs that the containers need. */
@@ -44,18 +44,7 @@ const DNS_LABELS = {
 
 /** Why real containers cannot be had, said aloud; undefined where they can. Throws where they must. */
 export function containerObstacle(): string | undefined {
-  const missing = missingPrograms(...PROGRAMS);
-  const reason =
-    missing.length > 0
-      ? `not installed: ${missing.join(', ')}`
-      : process.getuid?.() !== 0
-        ? 'only root may run these engines'
-        : undefined;
-  if (reason !== undefined) {
-    if (isIntegrationRequired) throw new Error(`tests with containers cannot run: ${reason}`);
-    console.log(`tests with containers are skipped: ${reason}`);
-  }
-  return reason;
+  return rootObstacle('containers', ...PROGRAMS);
 }
 
 /** A container of the lab. */

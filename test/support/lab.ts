@@ -6,17 +6,19 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { repositoryPath } from './program.ts';
 
 /** Whether skipped integration tests are failures. */
 export const isIntegrationRequired = process.env['FLOWRELAY_REQUIRE_INTEGRATION'] === '1';
 
-/** Which of `programs` are not installed. */
+/** Which of `programs`, names or paths, are not installed. */
 export function missingPrograms(...programs: readonly string[]): string[] {
   const directories = (process.env['PATH'] ?? '').split(delimiter).concat('/usr/sbin', '/sbin');
-  return programs.filter((program) => !directories.some((directory) => existsSync(join(directory, program))));
+  const isThere = (program: string): boolean =>
+    isAbsolute(program) ? existsSync(program) : directories.some((directory) => existsSync(join(directory, program)));
+  return programs.filter((program) => !isThere(program));
 }
 
 /** Whether a program is there. Where tests must run, one that is missing fails them. */
@@ -29,17 +31,17 @@ export function hasProgram(program: string): boolean {
 
 /** Why tests that need `programs` and namespaces cannot run, said aloud; undefined where they can. */
 export function obstacle(...programs: readonly string[]): string | undefined {
-  const missing = missingPrograms('ip', 'tcpdump', 'tshark', ...programs);
-  const reason =
-    missing.length > 0
-      ? `not installed: ${missing.join(', ')}`
-      : process.getuid?.() !== 0
-        ? 'only root may make network namespaces'
-        : undefined;
-  if (reason !== undefined) {
-    if (isIntegrationRequired) throw new Error(`integration tests cannot run: ${reason}`);
-    console.log(`integration tests are skipped: ${reason}`);
-  }
+  return rootObstacle('networks of their own', 'ip', 'tcpdump', 'tshark', ...programs);
+}
+
+/** Why tests of `what` cannot run, which need `programs` and the rights of root, said aloud; undefined where they can. Throws where they must. */
+export function rootObstacle(what: string, ...programs: readonly string[]): string | undefined {
+  const missing = missingPrograms(...programs);
+  if (process.getuid?.() !== 0) missing.push('the rights of root');
+  if (missing.length === 0) return undefined;
+  const reason = `not here: ${missing.join(', ')}`;
+  if (isIntegrationRequired) throw new Error(`tests of ${what} cannot run: ${reason}`);
+  console.log(`tests of ${what} are skipped: ${reason}`);
   return reason;
 }
 
