@@ -1,18 +1,18 @@
 import type { Configuration } from '../config/configuration.ts';
 import { ConfigurationError } from '../config/load-configuration.ts';
-import { Log } from '../pipeline/log.ts';
 import { type ProbeSummary, probeFiles } from '../pipeline/probe-files.ts';
 import { startProbe } from '../pipeline/probe-live.ts';
 import { senderSummaryWords } from '../pipeline/sender-summary.ts';
 import { fileProgress } from './file-progress.ts';
+import { runLive } from './live-command.ts';
 import { configurationOf } from './options.ts';
 import { sayLine } from './plain-line.ts';
-import { signalled, stopOnSignals } from './signals.ts';
-import { programVersion } from './version.ts';
+import { stopOnSignals } from './signals.ts';
 
 /** Runs `probe` to the end of its files, or until it is stopped, and gives its exit code. */
 export async function runProbe(flags: Readonly<Record<string, unknown>>, isVerbose: boolean): Promise<number> {
-  const { configuration, given } = configurationOf(flags);
+  const loaded = configurationOf(flags);
+  const { configuration } = loaded;
   const { read } = configuration;
   const hasInterfaces = configuration.interface.length > 0;
   if (read.length > 0 && hasInterfaces) throw new ConfigurationError(['--read: goes not with --interface']);
@@ -21,7 +21,7 @@ export async function runProbe(flags: Readonly<Record<string, unknown>>, isVerbo
   }
   if (read.length > 0) return readFiles(configuration, isVerbose);
   if (!hasInterfaces) throw new ConfigurationError(['probe: which --interface, or which file to --read?']);
-  return capture(configuration, flags, given.has('status'));
+  return (await runLive(flags, loaded, startProbe)) ? 0 : 1;
 }
 
 async function readFiles(configuration: Configuration, isVerbose: boolean): Promise<number> {
@@ -48,29 +48,4 @@ function summaryLine({ files, filesWithProblems, counters, flows, linesWritten, 
   }
   if (filesWithProblems > 0) parts.push(`${filesWithProblems} files with problems`);
   return parts.join(', ');
-}
-
-async function capture(
-  configuration: Configuration,
-  flags: Readonly<Record<string, unknown>>,
-  isStatusAsked: boolean,
-): Promise<number> {
-  const log = new Log(configuration.logLevel);
-  const request = stopOnSignals();
-  // Before anything is open a SIGHUP would end the program; after that it is a reload.
-  process.on('SIGHUP', () => {});
-  let over = (_reason: string): void => {};
-  const isOver = new Promise<string>((resolve) => {
-    over = resolve;
-  });
-  const probe = await startProbe(configuration, { log, version: programVersion(), isStatusAsked, onOver: over });
-  process.on('SIGHUP', () => {
-    try {
-      probe.reload(configurationOf(flags).configuration);
-    } catch (error) {
-      const message = (error as Error).message.replaceAll('\n', '; ');
-      log.write('error', 'reload_failed', `configuration not reloaded, the old one stays: ${message}`);
-    }
-  });
-  return (await probe.stop(await Promise.race([signalled(request), isOver]))) ? 0 : 1;
 }

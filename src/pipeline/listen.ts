@@ -46,7 +46,7 @@ export interface ListenOptions {
   /** Whether the status address was asked for: its port being taken is an error then. */
   readonly isStatusAsked: boolean;
   /** Called once when nobody reads the lines any more. */
-  readonly onReaderGone: () => void;
+  readonly onOver: (reason: string) => void;
 }
 
 /** A `listen` at work. */
@@ -282,7 +282,7 @@ class FeedListener implements RunningListen {
     if (logSinkEvent(this.#log, event)) return;
     if (this.#isReaderGone || !this.output.isReaderGone) return;
     this.#isReaderGone = true;
-    this.#options.onReaderGone();
+    this.#options.onOver('nobody reads standard output');
   }
 
   async #openStatus(): Promise<void> {
