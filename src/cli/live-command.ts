@@ -1,21 +1,12 @@
 import type { Configuration } from '../config/configuration.ts';
 import type { LoadedConfiguration } from '../config/load-configuration.ts';
+import type { LiveRunOptions } from '../pipeline/live-run.ts';
 import { Log } from '../pipeline/log.ts';
 import { configurationOf } from './options.ts';
 import { signalled, stopOnSignals } from './signals.ts';
 import { programVersion } from './version.ts';
 
-/** What a program that runs until it is stopped is started with. */
-export interface LiveStart {
-  readonly log: Log;
-  readonly version: string;
-  /** Whether the status address was asked for. */
-  readonly isStatusAsked: boolean;
-  /** Stops it for another reason than a signal. */
-  readonly onOver: (reason: string) => void;
-}
-
-/** One that runs. */
+/** A program that runs until it is stopped. */
 export interface LiveProgram<Outcome> {
   reload(configuration: Configuration): void | Promise<void>;
   stop(reason: string): Promise<Outcome>;
@@ -28,7 +19,7 @@ export interface LiveProgram<Outcome> {
 export async function runLive<Outcome>(
   flags: Readonly<Record<string, unknown>>,
   { configuration, given }: LoadedConfiguration,
-  start: (configuration: Configuration, options: LiveStart) => Promise<LiveProgram<Outcome>>,
+  start: (configuration: Configuration, options: LiveRunOptions) => Promise<LiveProgram<Outcome>>,
 ): Promise<Outcome> {
   const log = new Log(configuration.logLevel);
   const request = stopOnSignals();

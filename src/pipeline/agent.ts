@@ -4,37 +4,17 @@ import { hostname } from 'node:os';
 import { Agent, type AgentRecord } from '../agent/agent.ts';
 import { hostAddresses } from '../agent/host-address.ts';
 import type { Configuration } from '../config/configuration.ts';
-import type { StatusServer } from '../metrics/status.ts';
-import type { NdjsonEvent } from '../sink/ndjson.ts';
 import { AgentRouting } from './agent-output.ts';
 import { agentPages } from './agent-pages.ts';
 import { AgentSources } from './agent-sources.ts';
-import type { Log } from './log.ts';
-import { Output, type OutputOptions } from './output.ts';
-import type { Points } from './points.ts';
+import { LiveRun, type LiveRunOptions, startRun } from './live-run.ts';
 import { probeFeedStatus } from './probe-files.ts';
-import { senderOutcome, senderTargets } from './sender-status.ts';
-import { openLiveSenders } from './senders.ts';
-import { logSinkEvent } from './sink-log.ts';
-import { openStatusServer, statusAddress } from './status-server.ts';
 
-const FLUSH_INTERVAL_MS = 200;
 const TICK_MS = 1000;
 /** Flows held at once: as many as the sockets of a look. */
 const MAX_FLOWS = 131_072;
 /** UDP that only events tell of ends after so long without a datagram, as in `probe`. */
 const IDLE_SECONDS = 60;
-
-/** What an agent needs besides its configuration. */
-export interface AgentRunOptions {
-  readonly log: Log;
-  /** Version of the program, for the log and the status page. */
-  readonly version: string;
-  /** Whether the status address was asked for: its port being taken is an error then. */
-  readonly isStatusAsked: boolean;
-  /** Called once when nobody reads the lines any more. */
-  readonly onOver: (reason: string) => void;
-}
 
 /** An agent at work. */
 export interface RunningAgent {
@@ -47,49 +27,25 @@ export interface RunningAgent {
 }
 
 /** Starts to look. Rejects with one clear error, and leaves nothing open, where a sink cannot be opened. */
-export async function startAgent(configuration: Configuration, options: AgentRunOptions): Promise<RunningAgent> {
+export async function startAgent(configuration: Configuration, options: LiveRunOptions): Promise<RunningAgent> {
   const agent = new LiveAgent(configuration, options);
-  try {
-    await agent.start();
-  } catch (error) {
-    await agent.release();
-    throw error;
-  }
-  return agent;
+  return startRun(agent, () => agent.start());
 }
 
-class LiveAgent implements RunningAgent {
-  readonly output: Output;
-  readonly startedMs = Date.now();
-  readonly version: string;
+class LiveAgent extends LiveRun implements RunningAgent {
   agent!: Agent;
   sources!: AgentSources;
-  readonly #configuration: Configuration;
-  readonly #options: AgentRunOptions;
-  readonly #log: Log;
   readonly #routing: AgentRouting;
-  #statusServer: StatusServer | undefined;
   #timers: NodeJS.Timeout[] = [];
-  #isStopping = false;
 
-  constructor(configuration: Configuration, options: AgentRunOptions) {
-    this.#configuration = configuration;
-    this.#options = options;
-    this.#log = options.log;
-    this.version = options.version;
-    this.output = new Output(configuration, this.#outputOptions());
+  constructor(configuration: Configuration, options: LiveRunOptions) {
+    super(configuration, options);
     this.#routing = new AgentRouting(this.output, configuration);
   }
 
-  get status(): string | undefined {
-    return statusAddress(this.#configuration.status, this.#statusServer);
-  }
-
   async start(): Promise<void> {
-    const configuration = this.#configuration;
-    const context = { version: this.version, status: () => probeFeedStatus(0), isAgent: true };
-    await openLiveSenders(this.output, configuration, context, this.#log, 1);
-    const log = this.#log;
+    const { configuration, log } = this;
+    await this.openSenders({ status: () => probeFeedStatus(0), isAgent: true }, 1);
     this.sources = await AgentSources.open(configuration, {
       onEvents: (events) => this.#guard(() => this.agent?.takeEvents(events)),
       onClose: (entry, timeMs) => this.#guard(() => this.agent?.takeClose(entry, timeMs)),
@@ -113,43 +69,28 @@ class LiveAgent implements RunningAgent {
       this.sources,
       this.#routing,
     );
-    this.#statusServer = await openStatusServer(configuration.status, agentPages(this), this.#options);
+    await this.openStatus(agentPages(this));
     await this.#look();
     this.#timers = [setInterval(() => void this.#look(), interval * 1000)];
     // A host's agent sleeps between its looks where nothing else is to do.
-    const { points } = this.output;
-    if (points !== undefined) this.#timers.push(setInterval(() => this.#tick(points), TICK_MS));
-    this.#log.write('info', 'started', `flowrelay ${this.version} tells of the sockets of ${exporter}`, {
-      version: this.version,
+    if (this.output.points !== undefined) this.#timers.push(setInterval(() => this.advancePoints(Date.now()), TICK_MS));
+    this.sayStarted(`tells of the sockets of ${exporter}`, {
       address: exporter,
       interval,
       sockets: this.sources.sockets.mode,
-      sinks: this.output.sinks.map(({ path }) => path),
-      ...senderTargets(this.output),
-      status: this.status ?? 'off',
     });
   }
 
-  /** Lets go of whatever is open. */
   async release(): Promise<void> {
-    this.#isStopping = true;
+    this.isStopping = true;
     for (const timer of this.#timers) clearInterval(timer);
     await this.sources?.close();
-    await this.#statusServer?.close();
-    await this.output.close();
-  }
-
-  reload({ logLevel }: Configuration): void {
-    this.output.reopen();
-    this.#log.setLevel(logLevel);
-    this.#log.write('info', 'reloaded', 'files opened anew; all but the level of the log needs a restart', {
-      sinks: this.output.sinks.map(({ path }) => path),
-    });
+    await this.closeOutput();
   }
 
   async stop(reason: string): Promise<void> {
-    if (this.#isStopping) return;
-    this.#isStopping = true;
+    if (this.isStopping) return;
+    this.isStopping = true;
     for (const timer of this.#timers) clearInterval(timer);
     try {
       await this.agent.finish();
@@ -157,26 +98,18 @@ class LiveAgent implements RunningAgent {
       this.#sayFault(error);
     }
     await this.sources.close();
-    await this.output.close();
-    await this.#statusServer?.close();
+    await this.closeOutput();
     const { counters } = this.agent;
-    const { sinks } = this.output;
-    const flows = counters.flowRecords;
-    this.#log.write('info', 'stopped', `stopped (${reason}) after ${flows} flow records in ${counters.rounds} rounds`, {
-      reason,
-      seconds: Math.round((Date.now() - this.startedMs) / 1000),
+    this.sayStopped(reason, `${counters.flowRecords} flow records in ${counters.rounds} rounds`, {
       rounds: counters.rounds,
-      flows,
+      flows: counters.flowRecords,
       events: counters.eventRecords,
-      linesWritten: sinks.reduce((sum, sink) => sum + sink.linesWritten, 0),
-      linesDropped: sinks.reduce((sum, sink) => sum + sink.linesDropped, 0),
-      ...senderOutcome(this.output),
     });
   }
 
   /** Records of events are made where anything takes them. */
   #records(): ReadonlySet<AgentRecord> {
-    const records = new Set<AgentRecord>(this.#configuration.agentRecords);
+    const records = new Set<AgentRecord>(this.configuration.agentRecords);
     if (!this.#routing.takesEvents) records.delete('events');
     return records;
   }
@@ -201,25 +134,6 @@ class LiveAgent implements RunningAgent {
   #sayFault(error: unknown): void {
     this.agent.counters.internalErrors++;
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.#log.writeLimited('internal', 'error', 'internal_error', `something could not be taken: ${text}`);
-  }
-
-  #outputOptions(): OutputOptions {
-    return {
-      delivery: 'drop',
-      queueOctets: this.#configuration.queueOctets,
-      flushIntervalMs: FLUSH_INTERVAL_MS,
-      onEvent: (event) => this.#onSinkEvent(event),
-    };
-  }
-
-  #onSinkEvent(event: NdjsonEvent): void {
-    if (logSinkEvent(this.#log, event)) return;
-    if (this.output.isReaderGone) this.#options.onOver('nobody reads standard output');
-  }
-
-  #tick(points: Points): void {
-    points.advance(Date.now());
-    points.flush();
+    this.log.writeLimited('internal', 'error', 'internal_error', `something could not be taken: ${text}`);
   }
 }

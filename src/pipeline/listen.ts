@@ -5,21 +5,13 @@ import { isIP } from 'node:net';
 import { parseZmqEndpoint, type ZmqEndpoint } from '../bytes/zmq-endpoint.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { ZmqInput, type ZmqInputEvent } from '../input/zmq.ts';
-import type { StatusServer } from '../metrics/status.ts';
 import type { FeedStatus } from '../sink/formats/ntopng-topics.ts';
-import type { NdjsonEvent } from '../sink/ndjson.ts';
 import { listenEncryption } from './listen-encryption.ts';
 import { listenPages, type SubscriptionStatus } from './listen-pages.ts';
 import type { ListenEndpoint } from './listen-sources.ts';
 import { Listening } from './listening.ts';
-import type { Log } from './log.ts';
-import { Output, type OutputOptions } from './output.ts';
-import { senderOutcome, senderTargets } from './sender-status.ts';
-import { openLiveSenders } from './senders.ts';
-import { logSinkEvent } from './sink-log.ts';
-import { openStatusServer, statusAddress } from './status-server.ts';
+import { LiveRun, type LiveRunOptions, startRun } from './live-run.ts';
 
-const FLUSH_INTERVAL_MS = 200;
 const TICK_MS = 1000;
 /** Stands for the Exporter of a message that names none, where publishers call. */
 const NO_ADDRESS = '0.0.0.0';
@@ -37,17 +29,6 @@ const SUBSCRIPTIONS = [
 ];
 /** Sources announced in the log; further ones are only counted. */
 const MAX_SOURCES_LOGGED = 4096;
-
-/** What listening needs besides its configuration. */
-export interface ListenOptions {
-  readonly log: Log;
-  /** Version of the program, for the log and the status page. */
-  readonly version: string;
-  /** Whether the status address was asked for: its port being taken is an error then. */
-  readonly isStatusAsked: boolean;
-  /** Called once when nobody reads the lines any more. */
-  readonly onOver: (reason: string) => void;
-}
 
 /** A `listen` at work. */
 export interface RunningListen {
@@ -75,41 +56,22 @@ export function endpointProblems(endpoints: readonly string[]): string[] {
 export async function startListen(
   endpoints: readonly string[],
   configuration: Configuration,
-  options: ListenOptions,
+  options: LiveRunOptions,
 ): Promise<RunningListen> {
   const listener = new FeedListener(configuration, options);
-  try {
-    await listener.start(endpoints.flatMap((text) => parseZmqEndpoint(text, 'with_c') ?? []));
-  } catch (error) {
-    await listener.release();
-    throw error;
-  }
-  return listener;
+  return startRun(listener, () => listener.start(endpoints.flatMap((text) => parseZmqEndpoint(text, 'with_c') ?? [])));
 }
 
-class FeedListener implements RunningListen {
+class FeedListener extends LiveRun implements RunningListen {
   readonly listening: Listening;
-  readonly output: Output;
-  readonly startedMs = Date.now();
-  readonly version: string;
-  readonly #configuration: Configuration;
-  readonly #options: ListenOptions;
-  readonly #log: Log;
   readonly #inputs: ZmqInput[] = [];
-  #statusServer: StatusServer | undefined;
   #timer: NodeJS.Timeout | undefined;
   #sourcesLogged = 0;
   #internalErrorsLogged = 0;
   #lossesLogged = 0;
-  #isReaderGone = false;
-  #isStopping = false;
 
-  constructor(configuration: Configuration, options: ListenOptions) {
-    this.#configuration = configuration;
-    this.#options = options;
-    this.#log = options.log;
-    this.version = options.version;
-    this.output = new Output(configuration, this.#outputOptions());
+  constructor(configuration: Configuration, options: LiveRunOptions) {
+    super(configuration, options);
     this.listening = new Listening(configuration.ieDefinitions, this.output, (topic, value) =>
       this.output.feed?.relay(topic, value),
     );
@@ -117,10 +79,6 @@ class FeedListener implements RunningListen {
 
   get endpoints(): readonly string[] {
     return this.#inputs.map(({ url }) => url);
-  }
-
-  get status(): string | undefined {
-    return statusAddress(this.#configuration.status, this.#statusServer);
   }
 
   subscriptions(): readonly SubscriptionStatus[] {
@@ -134,9 +92,8 @@ class FeedListener implements RunningListen {
   }
 
   async start(endpoints: readonly ZmqEndpoint[]): Promise<void> {
-    const encryption = listenEncryption(this.#configuration);
-    const context = { version: this.version, status: () => this.#feedStatus() };
-    await openLiveSenders(this.output, this.#configuration, context, this.#log, endpoints.length);
+    const encryption = listenEncryption(this.configuration);
+    await this.openSenders({ status: () => this.#feedStatus() }, endpoints.length);
     for (const [place, endpoint] of endpoints.entries()) {
       const from: ListenEndpoint = {
         url: endpoint.url,
@@ -156,68 +113,42 @@ class FeedListener implements RunningListen {
         }),
       );
     }
-    await this.#openStatus();
+    await this.openStatus(listenPages(this));
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
-    this.#log.write('info', 'started', `flowrelay ${this.version} listens to ${this.endpoints.join(', ')}`, {
-      version: this.version,
+    this.sayStarted(`listens to ${this.endpoints.join(', ')}`, {
       endpoints: this.endpoints,
-      sinks: this.output.sinks.map(({ path }) => path),
-      ...senderTargets(this.output),
-      status: this.status ?? 'off',
       ...(encryption?.role === 'server' && { publicKey: encryption.publicKey }),
     });
   }
 
-  /** Lets go of whatever is open. */
   async release(): Promise<void> {
     clearInterval(this.#timer);
     await Promise.all(this.#inputs.map((input) => input.close()));
-    await this.#statusServer?.close();
-    await this.output.close();
-  }
-
-  reload({ logLevel }: Configuration): void {
-    this.output.reopen();
-    this.#log.setLevel(logLevel);
-    this.#log.write('info', 'reloaded', 'files opened anew; all but the level of the log needs a restart', {
-      sinks: this.output.sinks.map(({ path }) => path),
-    });
+    await this.closeOutput();
   }
 
   async stop(reason: string): Promise<void> {
-    if (this.#isStopping) return;
-    this.#isStopping = true;
+    if (this.isStopping) return;
+    this.isStopping = true;
     clearInterval(this.#timer);
     await Promise.all(this.#inputs.map((input) => input.close()));
     this.#watch();
-    await this.output.close();
-    await this.#statusServer?.close();
+    await this.closeOutput();
     const totals = this.listening.sources.totals();
-    const { sinks } = this.output;
-    this.#log.write(
-      'info',
-      'stopped',
-      `stopped (${reason}) after ${totals.flowRecords} flows of ${totals.messagesReceived} messages`,
-      {
-        reason,
-        seconds: Math.round((Date.now() - this.startedMs) / 1000),
-        messages: totals.messagesReceived,
-        messagesDiscarded: totals.messagesDiscarded,
-        messagesLost: totals.messagesLost,
-        flows: totals.flowRecords,
-        countersRecords: totals.countersRecords,
-        optionsRecords: totals.optionsRecords,
-        linesWritten: sinks.reduce((sum, sink) => sum + sink.linesWritten, 0),
-        linesDropped: sinks.reduce((sum, sink) => sum + sink.linesDropped, 0),
-        ...senderOutcome(this.output),
-      },
-    );
+    this.sayStopped(reason, `${totals.flowRecords} flows of ${totals.messagesReceived} messages`, {
+      messages: totals.messagesReceived,
+      messagesDiscarded: totals.messagesDiscarded,
+      messagesLost: totals.messagesLost,
+      flows: totals.flowRecords,
+      countersRecords: totals.countersRecords,
+      optionsRecords: totals.optionsRecords,
+    });
   }
 
   #onMessage(frames: readonly Uint8Array[], from: ListenEndpoint): void {
     const fault = this.listening.take(frames, from, Date.now());
     if (fault !== undefined) {
-      this.#log.writeLimited(
+      this.log.writeLimited(
         `${fault} ${from.url}`,
         'warning',
         'fault',
@@ -232,7 +163,7 @@ class FeedListener implements RunningListen {
     const { sources } = this.listening;
     if (sources.size === this.#sourcesLogged || this.#sourcesLogged >= MAX_SOURCES_LOGGED) return;
     for (const { endpoint, sourceId } of sources.list().slice(this.#sourcesLogged)) {
-      this.#log.writeLimited(
+      this.log.writeLimited(
         `source ${endpoint.url} ${sourceId}`,
         'info',
         'source_first_seen',
@@ -244,15 +175,15 @@ class FeedListener implements RunningListen {
   }
 
   #onInputEvent(event: ZmqInputEvent, endpoint: string): void {
-    if (this.#isStopping) return;
+    if (this.isStopping) return;
     if (event.kind === 'handshake_refused') {
       const { reason } = event;
-      this.#log.write('error', event.kind, `${endpoint}: connection refused: ${reason}`, { endpoint, reason });
+      this.log.write('error', event.kind, `${endpoint}: connection refused: ${reason}`, { endpoint, reason });
       return;
     }
     const { kind, peer } = event;
     const text = kind === 'connected' ? `a publisher is there at ${endpoint}` : `a publisher went away at ${endpoint}`;
-    this.#log.writeLimited(`${kind} ${endpoint}`, 'info', `publisher_${kind}`, text, { endpoint, peer });
+    this.log.writeLimited(`${kind} ${endpoint}`, 'info', `publisher_${kind}`, text, { endpoint, peer });
   }
 
   /** What a feed of ours tells about the flows passed on. */
@@ -269,29 +200,8 @@ class FeedListener implements RunningListen {
     };
   }
 
-  #outputOptions(): OutputOptions {
-    return {
-      delivery: 'drop',
-      queueOctets: this.#configuration.queueOctets,
-      flushIntervalMs: FLUSH_INTERVAL_MS,
-      onEvent: (event) => this.#onSinkEvent(event),
-    };
-  }
-
-  #onSinkEvent(event: NdjsonEvent): void {
-    if (logSinkEvent(this.#log, event)) return;
-    if (this.#isReaderGone || !this.output.isReaderGone) return;
-    this.#isReaderGone = true;
-    this.#options.onOver('nobody reads standard output');
-  }
-
-  async #openStatus(): Promise<void> {
-    this.#statusServer = await openStatusServer(this.#configuration.status, listenPages(this), this.#options);
-  }
-
   #tick(): void {
-    this.output.points?.advance(Date.now());
-    this.output.points?.flush();
+    this.advancePoints(Date.now());
     this.#watch();
   }
 
@@ -300,7 +210,7 @@ class FeedListener implements RunningListen {
     const { internalErrors, lastInternalError, sources } = this.listening;
     if (internalErrors !== this.#internalErrorsLogged) {
       this.#internalErrorsLogged = internalErrors;
-      this.#log.writeLimited(
+      this.log.writeLimited(
         'internal',
         'error',
         'internal_error',
@@ -310,7 +220,7 @@ class FeedListener implements RunningListen {
     }
     const { messagesLost } = sources.totals();
     if (messagesLost === this.#lossesLogged) return;
-    this.#log.writeLimited('lost', 'warning', 'messages_lost', `${messagesLost} messages were lost since start`, {
+    this.log.writeLimited('lost', 'warning', 'messages_lost', `${messagesLost} messages were lost since start`, {
       messagesLost,
     });
     this.#lossesLogged = messagesLost;
