@@ -52,8 +52,7 @@ const RUNTIME = {
 const encoder = new TextEncoder();
 const writers = new GeneratedFunctions<WriteLine>();
 
-/** Steps of a line above which its code is made of parts, and the fewest and most of a part. */
-const WHOLE_STEPS = 40;
+/** Fewest and most steps of one generated function. */
 const LEAST_STEPS = 4;
 const MOST_STEPS = 10;
 
@@ -62,12 +61,16 @@ const MOST_STEPS = 10;
  * (eight octets of ASCII are never a NaN, so none is lost): twice as fast as 32-bit stores. The source holds numbers only:
  * no name of an element, be it an Exporter's or a definition file's, is part of it.
  *
- * Long lines are written by several functions: what optimising one costs grows faster than its length, and lines that differ in a
- * few fields, as a meter's do, share most of them.
+ * A line is written by several functions: what optimising one costs grows faster than its length, and lines that differ in a few
+ * fields, as those of an Exporter's Templates do, share most of them. For a hundred Templates, no two alike, V8 optimised for 6.3 s
+ * with a function for each line, for 0.6 s with parts; a line of parts is written as fast, one of 34 keys 6 % faster.
  */
 export function compileLine(steps: readonly LineStep[]): WriteLine {
-  if (steps.length <= WHOLE_STEPS) return compilePart(steps);
   const parts = partsOf(steps).map(compilePart);
+  return parts.length === 1 ? parts[0]! : writeParts(parts);
+}
+
+function writeParts(parts: readonly WriteLine[]): WriteLine {
   return (out, octets, start, flow) => {
     let pos = start;
     for (let i = 0; i < parts.length; i++) pos = parts[i]!(out, octets, pos, flow);
