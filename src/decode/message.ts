@@ -24,6 +24,8 @@ export class MessageContext {
   sequenceNumber = -1;
   /** Sampling rate of a v5 header, 0 where there is none. */
   headerSamplingInterval = 0;
+  /** Template of the Data Set being read; means nothing before v9, which has none. */
+  templateId = 0;
   /** When the message arrived, Unix milliseconds; the packet's time in a capture. */
   arrivalMs = 0;
 }

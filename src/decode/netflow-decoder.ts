@@ -253,6 +253,7 @@ export class NetflowDecoder {
     const { session } = message;
     const { counters } = session;
     entry.usedMs = message.arrivalMs;
+    message.templateId = entry.template.id;
     entry.reader ??= this.readers.readerFor(session, entry.template);
     const truncated = counters.faults.record_truncated;
     const records = entry.reader.readSet(message, pos, end);

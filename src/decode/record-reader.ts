@@ -13,6 +13,6 @@ export interface RecordReader {
 
 /** The layer above the decoder: knows what Information Elements mean. */
 export interface ReaderFactory {
-  /** The reader for records of `template` in `session`. */
+  /** The reader for records of `template` in `session`; Templates of other ids with the same fields may have it too. */
   readerFor(session: Session, template: Template): RecordReader;
 }

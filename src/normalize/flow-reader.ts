@@ -63,7 +63,7 @@ interface Variant {
   readonly hasEgressVrf: boolean;
 }
 
-/** Reads Data Sets of one Template into flows and hands them on. */
+/** Reads Data Sets of Templates with the same fields into flows and hands them on. */
 export class FlowReader implements RecordReader, PlanHolder {
   private readonly context: FlowReaderContext;
   private readonly template: Template;
@@ -101,7 +101,7 @@ export class FlowReader implements RecordReader, PlanHolder {
     const finishes = variant.finishesAlways || options !== undefined;
     const { words, times } = flow;
     const { minRecordLength } = this.template;
-    setOrigin(flow.origin, message, this.template.id);
+    setOrigin(flow.origin, message);
     flow.bytes = message.bytes;
     flow.view = view;
     flow.layout = plan.layout;
@@ -304,9 +304,9 @@ export function domainOptions(session: Session): DomainOptions | undefined {
   return session.domain.state as DomainOptions | undefined;
 }
 
-/** Describes the message to whoever reads the records. */
-export function setOrigin(origin: Origin, message: MessageContext, templateId: number): void {
-  const { session, version } = message;
+/** Describes the message and its Data Set to whoever reads the records. */
+export function setOrigin(origin: Origin, message: MessageContext): void {
+  const { session, version, templateId } = message;
   origin.serial++;
   origin.protocol = version === 10 ? 'IPFIX' : 'NetFlow';
   origin.version = version;

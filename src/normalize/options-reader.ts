@@ -78,7 +78,7 @@ export class OptionsReader implements RecordReader {
     const { domain, counters } = message.session;
     domain.state ??= new DomainOptions(this.budget);
     const options = domainOptions(message.session)!;
-    setOrigin(this.origin, message, this.template.id);
+    setOrigin(this.origin, message);
     this.view = message.view;
     let pos = start;
     let records = 0;

@@ -5,11 +5,14 @@ import type { Registry } from '../ie/registry.ts';
 import { domainOptions, FlowReader, type FlowReaderContext } from './flow-reader.ts';
 import { OptionsReader } from './options-reader.ts';
 
-/** Fields of the Templates whose readers are kept for other Exporters that announce the same, and what a reader adds. */
+/** Fields of the Templates whose readers are kept for others of the same fields, and what a reader adds. */
 const MAX_SHARED_FIELDS = 32_768;
 const READER_OVERHEAD = 8;
 
-/** Makes the readers of a program and shares them between Exporters that announce equal Templates. */
+/**
+ * Makes the readers of a program and shares them between Templates of the same fields, of one Exporter or of many: an Exporter
+ * with a Template for each of its interfaces or tenants then costs as much as one with a single Template.
+ */
 export class NormalizingReaders implements ReaderFactory {
   private readonly context: FlowReaderContext;
   private readonly registry: Registry;
@@ -22,7 +25,7 @@ export class NormalizingReaders implements ReaderFactory {
   }
 
   readerFor(session: Session, template: Template): RecordReader {
-    const key = `${template.version} ${template.id} ${template.scopeFieldCount} ${template.signature}`;
+    const key = `${template.version} ${template.scopeFieldCount} ${template.signature}`;
     if (template.scopeFieldCount >= 0) {
       const { output, flow, optionBudget } = this.context;
       return (

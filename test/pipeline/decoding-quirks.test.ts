@@ -523,3 +523,75 @@ it('names of an interface, VRF and application come from options and go with a n
   expect(foreign).toMatchObject({ INPUT_SNMP: 1, OUTPUT_SNMP: 2 });
   expect(Object.keys(foreign!).filter((key) => key.includes('NAME'))).toEqual([]);
 });
+
+describe('Templates of the same fields', () => {
+  const ID_AND_OCTETS = (line: Record<string, unknown>) => [line['TEMPLATE_ID'], line['IN_BYTES']];
+
+  it('by turns: each record under the id of its own, in one message and after waiting', () => {
+    const harness = new DecodingHarness();
+    const fields: Field[] = [[1, 4]];
+    const first = harness.lines(
+      message([
+        templateSet(256, fields),
+        templateSet(257, fields),
+        dataSet(256, u32(1)),
+        dataSet(257, u32(2)),
+        dataSet(256, u32(3)),
+      ]),
+    );
+    expect(first.map(ID_AND_OCTETS)).toEqual([
+      [256, 1],
+      [257, 2],
+      [256, 3],
+    ]);
+    expect(harness.lines(message([dataSet(258, u32(4))]))).toEqual([]);
+    const waited = harness.lines(message([templateSet(258, fields), dataSet(257, u32(5))]));
+    expect(waited.map(ID_AND_OCTETS)).toEqual([
+      [258, 4],
+      [257, 5],
+    ]);
+  });
+
+  it('one of them redefined: the others stay as they are', () => {
+    const harness = new DecodingHarness();
+    const fields: Field[] = [[1, 4]];
+    harness.lines(message([templateSet(256, fields), templateSet(257, fields), dataSet(256, u32(1))]));
+    harness.lines(message([dataSet(257, u32(2)), templateSet(256, [[2, 4]])]));
+    const lines = harness.lines(message([dataSet(256, u32(3)), dataSet(257, u32(4))]));
+    expect(lines.map((line) => [line['TEMPLATE_ID'], line['IN_BYTES'], line['IN_PKTS']])).toEqual([
+      [256, undefined, 3],
+      [257, 4, undefined],
+    ]);
+  });
+
+  it('of v9 and of IPFIX, whose numbers above 127 are not the same elements', () => {
+    const harness = new DecodingHarness();
+    const [ipfix] = harness.lines(message([templateSet(256, [[8192, 4]]), dataSet(256, u32(7))]));
+    const [netflow9] = harness.lines(v9Packet([v9TemplateSet(256, [[8192, 4]]), v9DataSet(256, u32(7))]));
+    expect(ipfix).toMatchObject({ EXPORT_PROTOCOL_VERSION: 10, '0.8192': '00000007' });
+    expect(netflow9).toMatchObject({ EXPORT_PROTOCOL_VERSION: 9, streamcoreWanRtt: 7 });
+  });
+
+  it('of options: each record under the id of its own, and none of a Template of data', () => {
+    const harness = new DecodingHarness();
+    const fields: Field[] = [
+      [149, 4],
+      [40, 8],
+    ];
+    const lines = harness.lines(
+      message([
+        optionsTemplateSet(256, fields.slice(0, 1), fields.slice(1)),
+        optionsTemplateSet(257, fields.slice(0, 1), fields.slice(1)),
+        templateSet(258, fields),
+        dataSet(256, u32(7), u64(8)),
+        dataSet(257, u32(7), u64(9)),
+        dataSet(258, u32(7), u64(10)),
+      ]),
+    );
+    expect(lines.map((line) => [line['RECORD_TYPE'], line['TEMPLATE_ID'], line['TOTAL_BYTES_EXP']])).toEqual([
+      ['options', 256, 8],
+      ['options', 257, 9],
+      ['event', 258, 10],
+    ]);
+  });
+});
