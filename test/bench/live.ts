@@ -10,7 +10,8 @@
  * --seconds; where that loses some, by others, each 10 % slower.
  *
  * Scenarios: `one` Exporter with one Template; 1,000 `exporters` with four Templates each, announced every 20 datagrams;
- * one Exporter with 100 Templates by turns beside one with 10,000 `templates`, of which 100 are in use.
+ * one Exporter with one Template beside one with 100 `templates` by turns, of the same fields and no two alike, and with 10,000, of
+ * which 100 are in use.
  * `--output FILE` writes lines to a disk, and ends a run when the file has --output-limit. `--receive-buffer 212992` gives what
  * a kernel gives by default, whatever net.core.rmem_max is here.
  * `--overload` sends twice the rate held (or the first of --rates) for --seconds, `--steady` half of it for so many seconds.
@@ -66,6 +67,9 @@ const STEADY_SECONDS = Number(values.steady);
 /** Part of a steady run that memory is left to settle in. */
 const SETTLING = 0.2;
 
+/** Adds three fields, as the first 100 variants do on average. */
+const MEAN_SHAPE = '7';
+
 const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
   one: [{ name: 'one Exporter', options: [] }],
   exporters: [
@@ -75,9 +79,17 @@ const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
     },
   ],
   templates: [
-    { name: '100 Templates in use', options: ['--templates', '100', '--in-use', '100', '--refresh', '10000'] },
+    { name: '1 Template', options: ['--shape', MEAN_SHAPE, '--refresh', '10000'] },
     {
-      name: '10,000 Templates, 100 in use',
+      name: '100 Templates of the same fields, by turns',
+      options: ['--templates', '100', '--in-use', '100', '--shape', MEAN_SHAPE, '--refresh', '10000'],
+    },
+    {
+      name: '100 Templates, no two alike, by turns',
+      options: ['--templates', '100', '--in-use', '100', '--refresh', '10000'],
+    },
+    {
+      name: '10,000 Templates, no two alike, 100 by turns',
       options: ['--templates', '10000', '--in-use', '100', '--refresh', '10000'],
     },
   ],

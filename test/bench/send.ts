@@ -1,11 +1,12 @@
 /**
  * Sends made export traffic to a port of this host at a steady rate:
  *
- *   node send.js PROTOCOL PORT RATE SECONDS [--exporters N] [--templates N] [--in-use N] [--refresh N]
+ *   node send.js PROTOCOL PORT RATE SECONDS [--exporters N] [--templates N] [--shape N] [--in-use N] [--refresh N]
  *
  * Each of several Exporters has an address of its own, 127.1.x.y. An Exporter first announces all its Templates, then sends data
- * of those in use by turns, and announces each of these again every --refresh datagrams. SIGTERM ends it early. Prints, as one
- * JSON line at the end, how many datagrams it sent, those that only announce included, and how long the data took.
+ * of those in use by turns, and announces each of these again every --refresh datagrams. No two Templates have the same fields, or
+ * all have those of variant --shape. SIGTERM ends it early. Prints, as one JSON line at the end, how many datagrams it sent, those
+ * that only announce included, and how long the data took.
  */
 
 import { createSocket, type Socket } from 'node:dgram';
@@ -19,6 +20,7 @@ const { positionals, values } = parseArgs({
   options: {
     exporters: { type: 'string', default: '1' },
     templates: { type: 'string', default: '1' },
+    shape: { type: 'string' },
     'in-use': { type: 'string', default: '1' },
     refresh: { type: 'string', default: '100' },
   },
@@ -49,6 +51,7 @@ interface Ring {
 }
 
 const maker = new TrafficMaker(protocol, 7, undefined, LIVE_RECORDS[protocol]);
+if (values.shape !== undefined) maker.shape = Number(values.shape);
 const plain: Ring[] = [];
 const announcing: Ring[] = [];
 for (let variant = 0; variant < IN_USE; variant++) {

@@ -206,6 +206,8 @@ const IPFIX_TEMPLATE = 300;
 export class TrafficMaker {
   /** Variant of the Template that the next datagrams' records follow, from 0 to below {@link TEMPLATE_VARIANTS}. */
   variant = 0;
+  /** Variant whose fields all Templates have, under ids of their own; undefined where each has those of its variant. */
+  shape: number | undefined;
   /** Whether the next datagrams announce their Template; undefined for every hundredth. */
   announces: boolean | undefined;
   /** Octets of the datagram made last. */
@@ -553,7 +555,8 @@ export class TrafficMaker {
   /** Announces the current variant of the Template of `firstId`. */
   private template(setId: number, firstId: number, fields: Spec): void {
     const set = this.beginSet(setId);
-    const extra = VARIANT_ELEMENTS.filter((_, i) => (this.variant >> i) & 1);
+    const shape = this.shape ?? this.variant;
+    const extra = VARIANT_ELEMENTS.filter((_, i) => (shape >> i) & 1);
     this.u16(firstId + this.variant);
     this.u16(fields.length + extra.length);
     for (const [element, length] of fields) {
@@ -569,7 +572,7 @@ export class TrafficMaker {
 
   /** The octets of what the variant adds to a record. */
   private variantFields(): void {
-    for (let bits = this.variant; bits !== 0; bits &= bits - 1) this.u8(0);
+    for (let bits = this.shape ?? this.variant; bits !== 0; bits &= bits - 1) this.u8(0);
   }
 
   private beginSet(id: number): number {
