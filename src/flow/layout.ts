@@ -71,6 +71,9 @@ export type LayoutEntry = FieldEntry | ElementEntry | ArrayEntry;
 
 let layouts = 0;
 
+/** Places of the fields in `FIELDS`. */
+const ORDER: ReadonlyMap<string, number> = new Map(FIELDS.map(({ field }, i) => [field, i]));
+
 /**
  * Which fields and elements a flow carries, in printing order: made once per Template or kind of sample, the same object for
  * all its records, so that writers can be specialised by it.
@@ -87,8 +90,7 @@ export class Layout {
   constructor(recordType: RecordType, entries: readonly LayoutEntry[]) {
     this.id = layouts++;
     this.recordType = recordType;
-    const order = new Map<string, number>(FIELDS.map((field, i) => [field.field, i]));
-    const rank = (entry: LayoutEntry) => (entry.kind === 'field' ? order.get(entry.field.field)! : FIELDS.length);
+    const rank = (entry: LayoutEntry) => (entry.kind === 'field' ? ORDER.get(entry.field.field)! : FIELDS.length);
     this.entries = withoutDoubledKeys([...entries].sort((a, b) => rank(a) - rank(b)));
     this.fields = new Set(
       entries.map((entry) =>
