@@ -1,4 +1,11 @@
-const WAYS = 8;
+/** Entries of a bucket of the index, which are a cache line. */
+const BUCKET = 16;
+/** Entries that the index has room for at most, for each place: where they crowd by chance, it grows before anything is pushed out. */
+const MOST_ENTRIES = 4;
+/** Places looked at for a new conversation where all are taken. */
+const CANDIDATES = 8;
+/** Places at first. */
+const FIRST_CAPACITY = 1024;
 
 /** Times are kept in these units, in 32 bits whose differences are right for 248 days. */
 const UNIT_MS = 10;
@@ -9,9 +16,9 @@ const OVERLAP = 15_000 / UNIT_MS;
 /** The same where packets are sampled: owners miss some. */
 const SAMPLED_OVERLAP = 60_000 / UNIT_MS;
 
-/** Words of a place, which are a cache line: the key first. */
-const WORDS = 16;
-/** 1 where it is in use, and 2 more where the client is not the lower end. */
+/** Words of a place: the key first. */
+const WORDS = 12;
+/** 1 where the client is not the lower end. */
 const FLAGS = 2;
 /** End of the last record. */
 const END = 3;
@@ -19,14 +26,17 @@ const END = 3;
 const OWNERS = 4;
 /** Up to when. */
 const OWNED_UNTIL = 6;
-/** First and last step that was marked, for each of up to four groups. */
+/** First and last step that was marked, for each of two groups. */
 const STEPS = 8;
-const IS_USED = 1;
-const IS_UPPER = 2;
+const IS_UPPER = 1;
 
 /**
- * The conversations under way, bounded: each has one of eight places in a row, of which the one silent for longest is taken for a new
- * one. Tells new ones, who is the client, and records that report again what another Exporter or interface has reported.
+ * The conversations under way, bounded. Tells new ones, who is the client, and records that report again what another Exporter or
+ * interface has reported.
+ *
+ * They lie in the order in which they came, and an index of one word for each tells where: what comes together lies together, and the
+ * index is small enough for the processor to know its pages. Where all places are taken, a new one gets that of the conversation
+ * silent for longest among the next eight in turn.
  */
 export class Conversations {
   /** Whether the record looked up last begins a conversation. */
@@ -39,37 +49,69 @@ export class Conversations {
   /** The same behind those known. */
   highFrom = 0;
   highTo = -1;
-  private readonly mask: number;
-  private readonly words: Int32Array;
+  private readonly size: number;
+  /** Bits of an index entry that are the number of its place, and one; those above are from the first half of the key. */
+  private readonly numberMask: number;
+  private capacity: number;
+  private words: Int32Array<ArrayBuffer>;
+  /** Buckets by the second half of the key, each without gaps; 0 is free. */
+  private index: Int32Array<ArrayBuffer>;
+  private used = 0;
+  /** Where the next to be taken is looked for, once all are used. */
+  private next = 0;
 
-  /** Holds about `size` conversations, a power of two of at least 8. */
+  /** Holds up to `size` conversations, a power of two from 8 to 2^24. */
   constructor(size: number) {
-    this.mask = WORDS * size - 1;
-    this.words = new Int32Array(WORDS * size);
+    this.size = size;
+    this.numberMask = 2 * size - 1;
+    this.capacity = Math.min(size, FIRST_CAPACITY);
+    this.words = new Int32Array(WORDS * this.capacity);
+    this.index = new Int32Array(Math.max(2 * this.capacity, BUCKET));
   }
 
-  /** Reads where the first `count` of some keys may be, and gives something of it. */
-  fetch(secondKeys: Int32Array, count: number): number {
-    const { words, mask } = this;
+  /**
+   * Looks up the first `count` of some keys and reads what is there, so that the processor has it at hand. Gives the places found, -1
+   * for none, and something of what was read.
+   */
+  fetch(firstKeys: Int32Array, secondKeys: Int32Array, count: number, places: Int32Array): number {
+    const { index, words, numberMask } = this;
+    const mask = index.length - 1;
     let fetched = 0;
-    for (let i = 0; i < count; i++) fetched ^= words[(secondKeys[i]! * WORDS) & mask]!;
+    for (let i = 0; i < count; i++) fetched ^= index[(secondKeys[i]! * BUCKET) & mask]!;
+    for (let i = 0; i < count; i++) {
+      const first = firstKeys[i]!;
+      const from = (secondKeys[i]! * BUCKET) & mask;
+      places[i] = -1;
+      for (let at = from; at < from + BUCKET; at++) {
+        const entry = index[at]!;
+        if (entry === 0) break;
+        if (((entry ^ first) & ~numberMask) === 0) {
+          places[i] = ((entry & numberMask) - 1) * WORDS;
+          break;
+        }
+      }
+    }
+    for (let i = 0; i < count; i++) {
+      const at = places[i]!;
+      if (at >= 0) fetched ^= words[at]! ^ words[at + WORDS - 1]!;
+    }
     return fetched;
   }
 
-  /** The place of a conversation that a record from `times[0]` to `times[1]` belongs to; `clientEnd` is taken where it is new. */
-  find(firstKey: number, secondKey: number, times: Float64Array, clientEnd: number): number {
-    const { words, mask } = this;
+  /**
+   * The place of a conversation that a record from `times[0]` to `times[1]` belongs to; `clientEnd` is taken where it is new. It may be
+   * at `hint`, which is -1 where nothing is known.
+   */
+  find(firstKey: number, secondKey: number, hint: number, times: Float64Array, clientEnd: number): number {
     const start = (times[0]! / UNIT_MS) | 0;
     const end = (times[1]! / UNIT_MS) | 0;
-    let at = (secondKey * WORDS) & mask;
-    for (let way = 1; words[at] !== firstKey || words[at + 1] !== secondKey || words[at + FLAGS] === 0; way++) {
-      // Places are never given back: behind a free one there is nothing.
-      if (way === WAYS || words[at + FLAGS] === 0) {
-        at = this.take(firstKey, secondKey, end);
-        this.begin(at, end, clientEnd);
-        return at;
-      }
-      at = (at + WORDS) & mask;
+    const { words } = this;
+    const at =
+      hint >= 0 && words[hint] === firstKey && words[hint + 1] === secondKey ? hint : this.placeOf(firstKey, secondKey);
+    if (at < 0) {
+      const place = this.take(firstKey, secondKey, end);
+      this.begin(place, end, clientEnd);
+      return place;
     }
     const last = words[at + END]!;
     if (((start - last) | 0) > SILENCE) this.begin(at, end, clientEnd);
@@ -128,32 +170,107 @@ export class Conversations {
     return false;
   }
 
+  private placeOf(firstKey: number, secondKey: number): number {
+    const { index, words, numberMask } = this;
+    const from = (secondKey * BUCKET) & (index.length - 1);
+    for (let i = from; i < from + BUCKET; i++) {
+      const entry = index[i]!;
+      if (entry === 0) return -1;
+      if (((entry ^ firstKey) & ~numberMask) !== 0) continue;
+      const at = ((entry & numberMask) - 1) * WORDS;
+      if (words[at] === firstKey && words[at + 1] === secondKey) return at;
+    }
+    return -1;
+  }
+
   private begin(at: number, end: number, clientEnd: number): void {
     const { words } = this;
     this.isNew = true;
-    words[at + FLAGS] = clientEnd === 0 ? IS_USED : IS_USED | IS_UPPER;
+    words[at + FLAGS] = clientEnd === 0 ? 0 : IS_UPPER;
     words[at + END] = end;
     words[at + OWNERS] = 0;
     words[at + OWNERS + 1] = 0;
   }
 
-  /** The place for a new conversation: a free one, or that of the one silent for longest. */
+  /** A place for a new conversation, with its key and all else 0. */
   private take(firstKey: number, secondKey: number, end: number): number {
-    const { words, mask } = this;
-    const from = (secondKey * WORDS) & mask;
-    let at = from;
-    for (let way = 0; way < WAYS; way++) {
-      const candidate = (from + way * WORDS) & mask;
-      if (words[candidate + FLAGS] === 0) {
-        at = candidate;
-        break;
-      }
-      if (((words[candidate + END]! - words[at + END]!) | 0) < 0) at = candidate;
+    if (this.used === this.capacity && this.capacity < this.size) this.grow();
+    let at = this.crowdedOut(secondKey);
+    while (at >= 0 && this.index.length < MOST_ENTRIES * this.size) {
+      this.growIndex();
+      at = this.crowdedOut(secondKey);
     }
-    if (words[at + FLAGS] !== 0 && ((end - words[at + END]!) | 0) < SILENCE) this.pushedOut++;
-    words.fill(0, at, at + WORDS);
-    words[at] = firstKey;
-    words[at + 1] = secondKey;
+    if (at < 0 && this.used < this.capacity) at = WORDS * this.used++;
+    else {
+      if (at < 0) at = this.longestSilent();
+      const { words } = this;
+      if (((end - words[at + END]!) | 0) < SILENCE) this.pushedOut++;
+      this.removeEntry(at);
+      words.fill(0, at, at + WORDS);
+    }
+    this.words[at] = firstKey;
+    this.words[at + 1] = secondKey;
+    this.insertEntry(at);
     return at;
+  }
+
+  /** Where the bucket of a key has no room, the place of the conversation silent for longest in it; else -1. */
+  private crowdedOut(secondKey: number): number {
+    const { index, words, numberMask } = this;
+    const from = (secondKey * BUCKET) & (index.length - 1);
+    if (index[from + BUCKET - 1] === 0) return -1;
+    let oldest = ((index[from]! & numberMask) - 1) * WORDS;
+    for (let i = from + 1; i < from + BUCKET; i++) {
+      const at = ((index[i]! & numberMask) - 1) * WORDS;
+      if (((words[at + END]! - words[oldest + END]!) | 0) < 0) oldest = at;
+    }
+    return oldest;
+  }
+
+  /** The place to be taken where all are used. */
+  private longestSilent(): number {
+    const { words, capacity } = this;
+    let oldest = this.next * WORDS;
+    for (let i = 1; i < CANDIDATES; i++) {
+      const at = ((this.next + i) & (capacity - 1)) * WORDS;
+      if (((words[at + END]! - words[oldest + END]!) | 0) < 0) oldest = at;
+    }
+    this.next = (this.next + 1) & (capacity - 1);
+    return oldest;
+  }
+
+  /** The bucket has room. */
+  private insertEntry(at: number): void {
+    const { index, words, numberMask } = this;
+    let to = (words[at + 1]! * BUCKET) & (index.length - 1);
+    while (index[to] !== 0) to++;
+    index[to] = (words[at]! & ~numberMask) | (at / WORDS + 1);
+  }
+
+  /** The last entry of the bucket fills the gap. */
+  private removeEntry(at: number): void {
+    const { index, words, numberMask } = this;
+    const number = at / WORDS + 1;
+    const from = (words[at + 1]! * BUCKET) & (index.length - 1);
+    let gap = from;
+    while ((index[gap]! & numberMask) !== number) gap++;
+    let last = gap;
+    while (last + 1 < from + BUCKET && index[last + 1] !== 0) last++;
+    index[gap] = index[last]!;
+    index[last] = 0;
+  }
+
+  private grow(): void {
+    this.capacity *= 2;
+    const words = new Int32Array(WORDS * this.capacity);
+    words.set(this.words);
+    this.words = words;
+    if (this.index.length < 2 * this.capacity) this.growIndex();
+  }
+
+  /** Entries of a bucket come from one bucket before, so that each has room. */
+  private growIndex(): void {
+    this.index = new Int32Array(2 * this.index.length);
+    for (let number = 0; number < this.used; number++) this.insertEntry(number * WORDS);
   }
 }

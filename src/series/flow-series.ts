@@ -48,8 +48,10 @@ export class FlowSeries implements RecordOutput {
   /** Flows read and not yet counted: the first {@link FlowSeries.waiting} of these. */
   private readonly batch: readonly FlowFacts[];
   private waiting = 0;
-  /** Second halves of their conversations' keys. */
-  private readonly conversationKeys = new Int32Array(BATCH);
+  /** Halves of their conversations' keys, and where these may be. */
+  private readonly firstKeys = new Int32Array(BATCH);
+  private readonly secondKeys = new Int32Array(BATCH);
+  private readonly places = new Int32Array(BATCH);
   /** What was fetched, so that nothing takes the fetching for useless. */
   private fetched = 0;
   private readonly conversations: Conversations;
@@ -134,10 +136,11 @@ export class FlowSeries implements RecordOutput {
       // What they are called is not kept: the flow is counted at once.
       this.count();
       facts.hostRows.fill(-1);
-      this.add(facts, hasContainer, hasCountry);
+      this.add(facts, -1, hasContainer, hasCountry);
       return;
     }
-    this.conversationKeys[this.waiting] = facts.conversationSecond;
+    this.firstKeys[this.waiting] = facts.conversationFirst;
+    this.secondKeys[this.waiting] = facts.conversationSecond;
     if (++this.waiting === BATCH) this.count();
   }
 
@@ -232,15 +235,16 @@ export class FlowSeries implements RecordOutput {
 
   /** Counts the flows that wait. */
   private count(): void {
-    const { batch, waiting } = this;
+    const { batch, waiting, places } = this;
     if (waiting === 0) return;
     this.waiting = 0;
-    this.fetched ^= this.conversations.fetch(this.conversationKeys, waiting);
+    this.fetched ^= this.conversations.fetch(this.firstKeys, this.secondKeys, waiting, places);
     this.fetched ^= this.hosts.fetch(batch, waiting, this.nowMs);
-    for (let i = 0; i < waiting; i++) this.add(batch[i]!, false, false);
+    for (let i = 0; i < waiting; i++) this.add(batch[i]!, places[i]!, false, false);
   }
 
-  private add(facts: FlowFacts, hasContainer: boolean, hasCountry: boolean): void {
+  /** The flow's conversation may be at the place `hint`, or -1. */
+  private add(facts: FlowFacts, hint: number, hasContainer: boolean, hasCountry: boolean): void {
     const { seriesCounters: counters, windows, finest } = this;
     counters.flows++;
     for (let i = 0; i < windows.length; i++) windows[i]!.place(facts.times);
@@ -250,7 +254,7 @@ export class FlowSeries implements RecordOutput {
     if (facts.plan.kind === 'flow' && facts.exporterAddress !== '') this.devices.add(facts);
     let place = -1;
     if (facts.hasAddresses) {
-      place = this.conversationOf(facts);
+      place = this.conversationOf(facts, hint);
       if (facts.reporter !== 0 && this.isReported(facts, place)) {
         counters.flowsReportedTwice++;
         if (!hasContainer) return;
@@ -262,12 +266,13 @@ export class FlowSeries implements RecordOutput {
     if (hasContainer) this.containers.add(facts, place < 0 ? SOURCE : this.clientEnd(facts, place));
   }
 
-  private conversationOf(facts: FlowFacts): number {
+  private conversationOf(facts: FlowFacts, hint: number): number {
     const { client } = facts;
     const isSwapped = client === CLIENT_IS_DESTINATION || (client !== CLIENT_IS_SOURCE && isFromServer(facts));
     return this.conversations.find(
       facts.conversationFirst,
       facts.conversationSecond,
+      hint,
       facts.times,
       isSwapped ? 1 - facts.sourceEnd : facts.sourceEnd,
     );
