@@ -1,6 +1,7 @@
 import { writeInteger } from '../bytes/digits.ts';
 import type { Flow } from '../flow/flow.ts';
 import type { Layout } from '../flow/layout.ts';
+import { ApplicationNumbers } from './application-numbers.ts';
 import { addressPosition, addressSlot, DESTINATION, type FlowFacts, SOURCE } from './flow-facts.ts';
 import { elementLength, elementNumber, type FlowPlan, planFlow } from './flow-plan.ts';
 import type { LocalNetworks } from './local-networks.ts';
@@ -32,6 +33,7 @@ export class FactsReader {
   private readonly hash: SeededHash;
   private readonly local: LocalNetworks;
   private readonly spread: boolean;
+  private readonly applications = new ApplicationNumbers();
   private readonly plans = new WeakMap<Layout, FlowPlan>();
   private layout: Layout | undefined;
   private plan!: FlowPlan;
@@ -96,7 +98,11 @@ export class FactsReader {
     }
     this.readAddresses(flow, facts);
     this.readApplication(flow, facts);
-    if (facts.hasApplication) facts.application.keep();
+    if (facts.hasApplication) {
+      const { application } = facts;
+      application.keep();
+      facts.applicationNumber = this.applications.numberOf(application.first, application.second);
+    }
     return true;
   }
 

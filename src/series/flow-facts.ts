@@ -84,6 +84,8 @@ export class FlowFacts {
   hasApplication = false;
   /** Name of the application, where `hasApplication`. */
   readonly application: TagText;
+  /** Its number, or -1. */
+  applicationNumber = -1;
 
   /** Names are hashed by `hash`. */
   constructor(hash: SeededHash) {

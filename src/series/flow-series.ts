@@ -229,7 +229,9 @@ export class FlowSeries implements RecordOutput {
 
   private closeOldest(window: StepWindow): void {
     const step = window.base++;
+    this.closer.finishStep(window);
     this.whole.prepare(window, step);
+    this.hosts.prepare(window, step);
     this.closer.close(window, step, this.tables.get(window) ?? []);
   }
 

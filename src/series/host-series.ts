@@ -2,38 +2,51 @@ import { ActiveSet } from './active-set.ts';
 import type { Conversations } from './conversations.ts';
 import { dscpClassName, dscpClassOf } from './dscp-class.ts';
 import { addressPosition, addressSlot, DESTINATION, type FlowFacts, SOURCE } from './flow-facts.ts';
-import { HostDetails } from './host-details.ts';
+import { DETAILS, FIRST_UNUSUAL, HostDetails, OVER } from './host-details.ts';
 import { protocolName, protocolSlot } from './protocol-names.ts';
 import type { SeededHash } from './seeded-hash.ts';
 import type { SeriesTable } from './series-table.ts';
-import { OCTETS, PACKETS, REVERSE_OCTETS, REVERSE_PACKETS } from './step-window.ts';
+import { OCTETS, PACKETS, REVERSE_OCTETS, REVERSE_PACKETS, type StepWindow } from './step-window.ts';
 import { line, makeTable, type TableContext } from './table-maker.ts';
 import { type TagLine, tagName } from './tag-line.ts';
 
-const SENT = 0;
-const RECEIVED = 1;
+/** What most flows add to comes first: octets and packets of the two usual protocols share a cache line. */
+const TCP_OCTETS_SENT = 0;
+const TCP_OCTETS_RECEIVED = 1;
 const TCP_SENT = 2;
 const TCP_RECEIVED = 3;
-const UDP_SENT = 4;
-const UDP_RECEIVED = 5;
-const UDP_UNICAST = 6;
-const UDP_OTHER = 7;
-const FLOWS_AS_CLIENT = 8;
-const FLOWS_AS_SERVER = 9;
-const ACTIVE_AS_CLIENT = 10;
-const ACTIVE_AS_SERVER = 11;
-const CONTACTS_AS_CLIENT = 12;
-const CONTACTS_AS_SERVER = 13;
-const ECHO_SENT = 14;
-const ECHO_RECEIVED = 15;
-const REPLY_SENT = 16;
-const REPLY_RECEIVED = 17;
-const RETRANSMITTED_SENT = 18;
-const OUT_OF_ORDER_SENT = 19;
-const RETRANSMITTED_RECEIVED = 20;
-const OUT_OF_ORDER_RECEIVED = 21;
-const COLUMNS = 22;
+const UDP_OCTETS_SENT = 4;
+const UDP_OCTETS_RECEIVED = 5;
+const UDP_SENT = 6;
+const UDP_RECEIVED = 7;
+/** Octets of all other protocols. */
+const REST_SENT = 8;
+const REST_RECEIVED = 9;
+const FLOWS_AS_CLIENT = 10;
+const FLOWS_AS_SERVER = 11;
+const ACTIVE_AS_CLIENT = 12;
+const ACTIVE_AS_SERVER = 13;
+const CONTACTS_AS_CLIENT = 14;
+const CONTACTS_AS_SERVER = 15;
+const ECHO_SENT = 16;
+const ECHO_RECEIVED = 17;
+const REPLY_SENT = 18;
+const REPLY_RECEIVED = 19;
+const RETRANSMITTED_SENT = 20;
+const OUT_OF_ORDER_SENT = 21;
+const RETRANSMITTED_RECEIVED = 22;
+const OUT_OF_ORDER_RECEIVED = 23;
+/** Octets of UDP sent to one, which is what is not sent to many. */
+const UDP_UNICAST = 24;
+const UDP_OTHER = 25;
+/** Octets of any class but that of best effort. */
+const OF_CLASSES_SENT = 26;
+const OF_CLASSES_RECEIVED = 27;
+const COLUMNS = 28;
 
+/** Columns of details. */
+const SENT = 0;
+const RECEIVED = 1;
 /** Column of flows begun in the applications' table. */
 const APPLICATION_FLOWS = 2;
 
@@ -44,8 +57,7 @@ const DSCP_CLASS = tagName('dscp_class');
 
 /** Kinds of keys. */
 const APPLICATION_KIND = 21;
-const PROTOCOL_KIND = 22;
-const DSCP_KIND = 23;
+const DETAIL_KIND = 22;
 const CONTACT_KIND = 24;
 
 const TCP = 6;
@@ -53,10 +65,18 @@ const UDP = 17;
 const ICMP = 1;
 const ICMPV6 = 58;
 
-/** Tables of details, and where each has its own: classes, which are 10, then protocols, of which the first are the usual ones. */
+/** Tables of details. */
 const CLASSES = 0;
 const PROTOCOLS = 1;
-const FIRST_PROTOCOL = 10;
+const APPLICATIONS = 2;
+/** Details that most flows have; what they come to is told from the host's own columns. */
+const OF_TCP = 0;
+const OF_UDP = 1;
+const OF_BEST_EFFORT = 2;
+/** The others: classes, which are 10, then protocols. */
+const FIRST_CLASS = FIRST_UNUSUAL;
+const FIRST_PROTOCOL = FIRST_CLASS + 10;
+const BEST_EFFORT = dscpClassOf(0);
 
 /** Flows whose hosts {@link HostSeries.fetch} can find at once. */
 export const MOST_FETCHED = 64;
@@ -72,7 +92,7 @@ export class HostSeries {
   private readonly protocols: SeriesTable;
   private readonly classes: SeriesTable;
   private readonly hosts: SeriesTable;
-  private readonly details = new HostDetails(2);
+  private readonly details = new HostDetails(3);
   private readonly fetchKeys = new Int32Array(2 * MOST_FETCHED);
   private readonly fetchRows = new Int32Array(2 * MOST_FETCHED);
   private readonly hash: SeededHash;
@@ -85,23 +105,33 @@ export class HostSeries {
     const both = [[SENT], [RECEIVED]];
     this.applications = makeTable(context, 'host', {
       columns: 3,
+      onForget: (row) => this.details.forgetDetail(APPLICATIONS, row),
       lines: [line('host:ndpi', 'counter', both), line('host:ndpi_flows', 'counter', [[APPLICATION_FLOWS]])],
     });
     this.protocols = makeTable(context, 'host', {
       columns: 2,
       lines: [line('host:l4protos', 'counter', both)],
       onForget: (row) => this.details.forgetDetail(PROTOCOLS, row),
+      beforeClosing: (row, step) => this.derive(this.protocols, PROTOCOLS, row, step),
     });
     this.classes = makeTable(context, 'host', {
       columns: 2,
       lines: [line('host:dscp', 'counter', both)],
       onForget: (row) => this.details.forgetDetail(CLASSES, row),
+      beforeClosing: (row, step) => this.derive(this.classes, CLASSES, row, step),
     });
     this.hosts = makeTable(context, 'host', {
       columns: COLUMNS,
       onForget: (row) => this.details.forgetHost(row),
+      beforeClosing: (row, step) => {
+        const { hosts } = this;
+        hosts.put(row, UDP_UNICAST, step, hosts.at(row, UDP_OCTETS_SENT, step) - hosts.at(row, UDP_OTHER, step));
+      },
       lines: [
-        line('host:traffic', 'counter', both),
+        line('host:traffic', 'counter', [
+          [TCP_OCTETS_SENT, UDP_OCTETS_SENT, REST_SENT],
+          [TCP_OCTETS_RECEIVED, UDP_OCTETS_RECEIVED, REST_RECEIVED],
+        ]),
         line('host:active_flows', 'gauge', [[ACTIVE_AS_CLIENT], [ACTIVE_AS_SERVER]]),
         line('host:total_flows', 'counter', [[FLOWS_AS_CLIENT], [FLOWS_AS_SERVER]]),
         line('host:contacts', 'gauge', [[CONTACTS_AS_CLIENT], [CONTACTS_AS_SERVER]]),
@@ -165,19 +195,22 @@ export class HostSeries {
     const receivedOctets = end === SOURCE ? REVERSE_OCTETS : OCTETS;
     const sentPackets = end === SOURCE ? PACKETS : REVERSE_PACKETS;
     const receivedPackets = end === SOURCE ? REVERSE_PACKETS : PACKETS;
-    hosts.addShares(row, SENT, amounts, sentOctets);
-    hosts.addShares(row, RECEIVED, amounts, receivedOctets);
     if (protocol === TCP) {
+      hosts.addShares(row, TCP_OCTETS_SENT, amounts, sentOctets);
+      hosts.addShares(row, TCP_OCTETS_RECEIVED, amounts, receivedOctets);
       hosts.addShares(row, TCP_SENT, amounts, sentPackets);
       hosts.addShares(row, TCP_RECEIVED, amounts, receivedPackets);
       if (facts.plan.hasTcpStatistics) this.addTcpStatistics(facts, row, end);
     } else if (protocol === UDP) {
+      hosts.addShares(row, UDP_OCTETS_SENT, amounts, sentOctets);
+      hosts.addShares(row, UDP_OCTETS_RECEIVED, amounts, receivedOctets);
       hosts.addShares(row, UDP_SENT, amounts, sentPackets);
       hosts.addShares(row, UDP_RECEIVED, amounts, receivedPackets);
-      const isUnicast = end === DESTINATION || !facts.isMulticast;
-      hosts.addShares(row, isUnicast ? UDP_UNICAST : UDP_OTHER, amounts, sentOctets);
-    } else if (protocol === ICMP || protocol === ICMPV6) {
-      this.addEcho(facts, row, sentPackets, receivedPackets);
+      if (end === SOURCE && facts.isMulticast) hosts.addShares(row, UDP_OTHER, amounts, sentOctets);
+    } else {
+      hosts.addShares(row, REST_SENT, amounts, sentOctets);
+      hosts.addShares(row, REST_RECEIVED, amounts, receivedOctets);
+      if (protocol === ICMP || protocol === ICMPV6) this.addEcho(facts, row, sentPackets, receivedPackets);
     }
     if (conversations.isNew) {
       hosts.addAtFirst(row, isClient ? FLOWS_AS_CLIENT : FLOWS_AS_SERVER, 1);
@@ -234,79 +267,143 @@ export class HostSeries {
     received: number,
     isNew: boolean,
   ): void {
-    const { amounts, tos, protocol, application } = facts;
+    const { hosts, details, classes, protocols, applications } = this;
+    const { amounts, tos, protocol } = facts;
     if (facts.hasApplication) {
-      const { applications } = this;
-      this.hash.resume(facts.hostFirst[end]!, facts.hostSecond[end]!);
-      this.hash.word(application.first);
-      this.hash.word(application.second + APPLICATION_KIND);
-      this.hash.end();
-      let row = applications.find(this.hash.first, this.hash.second);
-      if (row < 0) row = this.addApplication(facts, host);
+      const row = this.applicationOf(facts, host, end);
       applications.addShares(row, SENT, amounts, sent);
       applications.addShares(row, RECEIVED, amounts, received);
       if (isNew) applications.addAtFirst(row, APPLICATION_FLOWS, 1);
     }
-    if (protocol >= 0) {
+    if (protocol === TCP || protocol === UDP) {
+      const detail = protocol === TCP ? OF_TCP : OF_UDP;
+      const row = details.find(host, detail);
+      if (row === OVER) hosts.countOver();
+      else if (row < 0) this.makeUsual(host, detail);
+    } else if (protocol >= 0) {
       const name = protocolSlot(protocol);
-      let row = this.details.find(host, FIRST_PROTOCOL + name);
-      if (row < 0) row = this.protocolOf(facts, host, end, name);
-      this.protocols.addShares(row, SENT, amounts, sent);
-      this.protocols.addShares(row, RECEIVED, amounts, received);
+      let row = details.find(host, FIRST_PROTOCOL + name);
+      if (row < 0)
+        row = this.makeDetail(host, FIRST_PROTOCOL + name, protocols, PROTOCOLS, L4PROTO, protocolName(name));
+      protocols.addShares(row, SENT, amounts, sent);
+      protocols.addShares(row, RECEIVED, amounts, received);
     }
-    if (tos >= 0) {
-      const name = dscpClassOf(tos);
-      let row = this.details.find(host, name);
-      if (row < 0) row = this.classOf(facts, host, end, name);
-      this.classes.addShares(row, SENT, amounts, sent);
-      this.classes.addShares(row, RECEIVED, amounts, received);
+    const name = tos < 0 ? -1 : dscpClassOf(tos);
+    if (name === BEST_EFFORT) {
+      const row = details.find(host, OF_BEST_EFFORT);
+      if (row === OVER) hosts.countOver();
+      else if (row < 0) this.makeUsual(host, OF_BEST_EFFORT);
+      return;
     }
+    hosts.addShares(host, OF_CLASSES_SENT, amounts, sent);
+    hosts.addShares(host, OF_CLASSES_RECEIVED, amounts, received);
+    if (name < 0) return;
+    let row = details.find(host, FIRST_CLASS + name);
+    if (row < 0) row = this.makeDetail(host, FIRST_CLASS + name, classes, CLASSES, DSCP_CLASS, dscpClassName(name));
+    classes.addShares(row, SENT, amounts, sent);
+    classes.addShares(row, RECEIVED, amounts, received);
   }
 
-  private protocolOf(facts: FlowFacts, host: number, end: number, name: number): number {
-    const row = this.detailOf(
-      this.protocols,
-      facts,
-      host,
-      end,
-      (PROTOCOL_KIND << 8) | name,
-      L4PROTO,
-      protocolName(name),
-    );
-    if (row !== this.protocols.otherRow) this.details.set(host, FIRST_PROTOCOL + name, PROTOCOLS, row);
-    return row;
-  }
-
-  private classOf(facts: FlowFacts, host: number, end: number, name: number): number {
-    const row = this.detailOf(this.classes, facts, host, end, (DSCP_KIND << 8) | name, DSCP_CLASS, dscpClassName(name));
-    if (row !== this.classes.otherRow) this.details.set(host, name, CLASSES, row);
-    return row;
-  }
-
-  private detailOf(
-    table: SeriesTable,
-    facts: FlowFacts,
+  private applicationOf(
+    { application, applicationNumber, hostFirst, hostSecond }: FlowFacts,
     host: number,
     end: number,
-    kind: number,
+  ) {
+    const { applications, details, hash, tags } = this;
+    const known = details.findApplication(host, applicationNumber);
+    if (known >= 0) return known;
+    if (known === OVER) {
+      applications.countOver();
+      return applications.otherRow;
+    }
+    hash.resume(hostFirst[end]!, hostSecond[end]!);
+    hash.word(application.first);
+    hash.word(application.second + APPLICATION_KIND);
+    hash.end();
+    let row = applications.find(hash.first, hash.second);
+    if (row < 0) {
+      if (host === this.hosts.otherRow || !applications.hasRoom()) {
+        details.setApplicationOver(host, applicationNumber);
+        return tags.otherOf(applications, [HOST, PROTOCOL]);
+      }
+      tags.startWith(this.hosts, host).text(PROTOCOL, application);
+      row = tags.addTo(applications, hash.first, hash.second);
+    }
+    details.setApplication(host, applicationNumber, APPLICATIONS, row);
+    return row;
+  }
+
+  /** Makes the row of one of the usual details, or keeps that there is no room. */
+  private makeUsual(host: number, detail: number): number {
+    const isClass = detail === OF_BEST_EFFORT;
+    const row = isClass
+      ? this.makeDetail(host, detail, this.classes, CLASSES, DSCP_CLASS, dscpClassName(BEST_EFFORT))
+      : this.makeDetail(
+          host,
+          detail,
+          this.protocols,
+          PROTOCOLS,
+          L4PROTO,
+          protocolName(protocolSlot(detail === OF_TCP ? TCP : UDP)),
+        );
+    if (row === (isClass ? this.classes : this.protocols).otherRow) this.details.setOver(host, detail);
+    return row;
+  }
+
+  /** Makes the row of a detail, which has none; where there is no room, gives that of all others. */
+  private makeDetail(
+    host: number,
+    detail: number,
+    table: SeriesTable,
+    number: number,
     tag: Uint8Array,
     value: Uint8Array,
   ): number {
-    const { hash, tags } = this;
-    hash.resume(facts.hostFirst[end]!, facts.hostSecond[end]!);
-    hash.word(kind);
-    hash.end();
-    const row = table.find(hash.first, hash.second);
-    if (row >= 0) return row;
+    const { hash, tags, details } = this;
     if (host === this.hosts.otherRow || !table.hasRoom()) return tags.otherOf(table, [HOST, tag]);
-    return tags.startWith(this.hosts, host).plain(tag, value).addTo(table, hash.first, hash.second);
+    // Nothing looks it up by its key.
+    hash.start(DETAIL_KIND);
+    hash.word(host * DETAILS + detail);
+    hash.end();
+    const row = tags.startWith(this.hosts, host).plain(tag, value).addTo(table, hash.first, hash.second);
+    details.set(host, detail, number, row);
+    return row;
   }
 
-  private addApplication({ application }: FlowFacts, host: number): number {
-    const { applications, hash, tags } = this;
-    if (host === this.hosts.otherRow || !applications.hasRoom()) return tags.otherOf(applications, [HOST, PROTOCOL]);
-    tags.startWith(this.hosts, host).text(PROTOCOL, application);
-    return tags.addTo(applications, hash.first, hash.second);
+  /** Makes a step ready to be closed: what has no row of its own is put into that of all others. */
+  prepare(window: StepWindow, step: number): void {
+    if (window !== this.hosts.window) return;
+    for (const place of this.details.takeOver()) {
+      const host = Math.floor(place / DETAILS);
+      const detail = place % DETAILS;
+      const table = detail === OF_BEST_EFFORT ? this.classes : this.protocols;
+      const row = this.makeUsual(host, detail);
+      if (row !== table.otherRow) continue;
+      table.addAt(row, SENT, step, this.usualOf(host, detail, SENT, step));
+      table.addAt(row, RECEIVED, step, this.usualOf(host, detail, RECEIVED, step));
+    }
+  }
+
+  /** Sets what a row of a usual detail comes to. */
+  private derive(table: SeriesTable, number: number, row: number, step: number): void {
+    const place = this.details.placeOf(number, row);
+    const detail = place % DETAILS;
+    if (place < 0 || detail >= FIRST_UNUSUAL) return;
+    const host = Math.floor(place / DETAILS);
+    table.put(row, SENT, step, this.usualOf(host, detail, SENT, step));
+    table.put(row, RECEIVED, step, this.usualOf(host, detail, RECEIVED, step));
+  }
+
+  /** Octets of a usual detail, sent or received. */
+  private usualOf(host: number, detail: number, way: number, step: number): number {
+    const { hosts } = this;
+    if (detail === OF_TCP) return hosts.at(host, TCP_OCTETS_SENT + way, step);
+    if (detail === OF_UDP) return hosts.at(host, UDP_OCTETS_SENT + way, step);
+    const all =
+      hosts.at(host, TCP_OCTETS_SENT + way, step) +
+      hosts.at(host, UDP_OCTETS_SENT + way, step) +
+      hosts.at(host, REST_SENT + way, step);
+    return all - hosts.at(host, OF_CLASSES_SENT + way, step);
   }
 
   private addHost(facts: FlowFacts, end: number): number {

@@ -38,6 +38,8 @@ export interface TableOptions {
   readonly idleSteps: number;
   /** Told of each row that is forgotten. */
   readonly onForget?: (row: number) => void;
+  /** Told of a row and an open step whose values are to be complete now: may put some that are known from elsewhere. */
+  readonly beforeClosing?: (row: number, step: number) => void;
 }
 
 interface Line {
@@ -137,6 +139,11 @@ export class SeriesTable {
     return this.limits.reserve(this.options.family, this.lines.length);
   }
 
+  /** Counts something as over the limit that is known to be without asking. */
+  countOver(): void {
+    this.limits.overLimit[this.options.family]++;
+  }
+
   /** Makes a row for which {@link SeriesTable.hasRoom} was true, with the tags in octets `[0, length)`, each with its comma. */
   add(first: number, second: number, tags: Uint8Array, length: number): number {
     const row = this.newRow(tags, length);
@@ -192,6 +199,11 @@ export class SeriesTable {
     slot[at] = slot[at]! + value;
   }
 
+  /** A column of one step, which is open. */
+  at(row: number, column: number, step: number): number {
+    return this.slots[step % this.window.slots]![row * this.columns + column]!;
+  }
+
   /** Adds 1 in each of the steps from `from` to `to`, which are open. */
   addOnes(row: number, column: number, from: number, to: number): void {
     for (let step = from; step <= to; step++) this.addAt(row, column, step, 1);
@@ -231,6 +243,7 @@ export class SeriesTable {
       if (freeNext[row] !== IN_USE) continue;
       if (out.lines >= until) return row;
       const at = row * columns;
+      this.options.beforeClosing?.(row, step);
       let isActive = false;
       for (let i = at; i < at + absoluteFrom; i++) {
         const value = slot[i]!;
@@ -247,7 +260,7 @@ export class SeriesTable {
       if (isActive) {
         this.lastActive[row] = step;
         for (let i = at; i < at + columns; i++) slot[i] = 0;
-      } else if (this.lastActive[row]! < oldest && row !== this.otherRow && !this.hasOpen(at)) this.forget(row);
+      } else if (this.lastActive[row]! < oldest && row !== this.otherRow && !this.hasOpen(row)) this.forget(row);
     }
     return -1;
   }
@@ -358,7 +371,12 @@ export class SeriesTable {
   }
 
   /** Whether any step has anything of a row. */
-  private hasOpen(at: number): boolean {
+  private hasOpen(row: number): boolean {
+    const { window, options } = this;
+    if (options.beforeClosing !== undefined) {
+      for (let step = window.base; step <= window.used; step++) options.beforeClosing(row, step);
+    }
+    const at = row * this.columns;
     for (const slot of this.slots) for (let i = at; i < at + this.columns; i++) if (slot[i] !== 0) return true;
     return false;
   }

@@ -25,11 +25,15 @@ export class StepCloser {
 
   /** Closes a step of some tables, which must not be written to any more; what of it is not done now is done in later turns. */
   close(window: StepWindow, step: number, tables: readonly SeriesTable[]): void {
-    // Its slots are needed for the next one.
-    const before = this.waiting.findIndex((closing) => closing.window === window);
-    if (before >= 0) this.finish(this.waiting.splice(before, 1)[0]!);
+    this.finishStep(window);
     this.waiting.push({ window, step, tables, table: 0, row: 0 });
     if (!this.isScheduled) this.turn();
+  }
+
+  /** Does what is left of the step before: its slots are needed for the next one. */
+  finishStep(window: StepWindow): void {
+    const before = this.waiting.findIndex((closing) => closing.window === window);
+    if (before >= 0) this.finish(this.waiting.splice(before, 1)[0]!);
   }
 
   /** Does all that is left. */

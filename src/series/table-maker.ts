@@ -25,6 +25,8 @@ export interface TableShape {
   readonly isLasting?: boolean;
   /** Told of each row that is forgotten. */
   readonly onForget?: (row: number) => void;
+  /** See {@link TableOptions.beforeClosing}. */
+  readonly beforeClosing?: (row: number, step: number) => void;
 }
 
 /** Makes a table of a family's measurements and registers it. */
@@ -39,6 +41,7 @@ export function makeTable(context: TableContext, family: Family, shape: TableSha
       idleSteps: shape.isLasting === true ? Number.POSITIVE_INFINITY : idleSteps,
       ...(shape.absoluteFrom !== undefined && { absoluteFrom: shape.absoluteFrom }),
       ...(shape.onForget !== undefined && { onForget: shape.onForget }),
+      ...(shape.beforeClosing !== undefined && { beforeClosing: shape.beforeClosing }),
     },
     window,
     context.limits,
