@@ -1,4 +1,5 @@
 import type { PlainRecord, PlainValue } from '../flow/flow.ts';
+import { ApplicationRows } from './application-rows.ts';
 import type { FlowFacts } from './flow-facts.ts';
 import type { SeededHash } from './seeded-hash.ts';
 import type { SeriesTable } from './series-table.ts';
@@ -42,6 +43,7 @@ export class DeviceSeries {
   private readonly interfaceName: TagText;
   private readonly portApplications: SeriesTable;
   private readonly ports: SeriesTable;
+  private readonly applicationRows = new ApplicationRows();
   private readonly devices: SeriesTable;
   private readonly counterPorts: SeriesTable;
   private readonly agentInterfaces: SeriesTable;
@@ -60,10 +62,12 @@ export class DeviceSeries {
     this.portApplications = makeTable(context, 'flowdev_port', {
       columns: 2,
       lines: [line('flowdev_port:ndpi', 'counter', both)],
+      onForget: (row) => this.applicationRows.forgetRow(row),
     });
     this.ports = makeTable(context, 'flowdev_port', {
       columns: 3,
       absoluteFrom: SPEED,
+      onForget: (row) => this.applicationRows.forgetOwner(row),
       lines: [
         line('flowdev_port:traffic', 'counter', both),
         line('flowdev_port:usage', 'percent', [
@@ -163,13 +167,27 @@ export class DeviceSeries {
 
   /** `forward` is the column of what goes from source to destination. */
   private addPort(facts: FlowFacts, device: number, port: number, forward: number): void {
-    const { ports, portApplications, hash, tags } = this;
-    const { amounts, application } = facts;
+    const { ports, portApplications, applicationRows } = this;
+    const { amounts } = facts;
     const row = this.portRow(port);
     ports.addShares(row, forward, amounts, OCTETS);
     ports.addShares(row, 1 - forward, amounts, REVERSE_OCTETS);
     if (!facts.hasApplication) return;
-    hash.resume(this.name.first, this.name.second + APPLICATION_KIND);
+    let detail = applicationRows.find(row, facts.applicationNumber);
+    if (detail < 0) detail = this.applicationOf(facts, device, row, port);
+    portApplications.addShares(detail, forward, amounts, OCTETS);
+    portApplications.addShares(detail, 1 - forward, amounts, REVERSE_OCTETS);
+  }
+
+  /** The row of an application of the port that has this row. */
+  private applicationOf(
+    { application, applicationNumber }: FlowFacts,
+    device: number,
+    row: number,
+    port: number,
+  ): number {
+    const { ports, portApplications, applicationRows, hash, tags, name } = this;
+    hash.resume(name.first, name.second + APPLICATION_KIND);
     hash.word(port);
     hash.word(application.first);
     hash.word(application.second);
@@ -177,14 +195,14 @@ export class DeviceSeries {
     let detail = portApplications.find(hash.first, hash.second);
     if (detail < 0) {
       if (device === this.devices.otherRow || row === ports.otherRow || !portApplications.hasRoom()) {
-        detail = tags.otherOf(portApplications, [DEVICE, PORT, PROTOCOL]);
-      } else {
-        tags.startWith(ports, row).text(PROTOCOL, application);
-        detail = tags.addTo(portApplications, hash.first, hash.second);
+        return tags.otherOf(portApplications, [DEVICE, PORT, PROTOCOL]);
       }
+      tags.startWith(ports, row).text(PROTOCOL, application);
+      detail = tags.addTo(portApplications, hash.first, hash.second);
     }
-    portApplications.addShares(detail, forward, amounts, OCTETS);
-    portApplications.addShares(detail, 1 - forward, amounts, REVERSE_OCTETS);
+    // Those of the one row of all others are of many.
+    if (row !== ports.otherRow) applicationRows.set(row, applicationNumber, detail);
+    return detail;
   }
 
   private portRow(port: number): number {

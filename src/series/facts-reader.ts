@@ -98,6 +98,7 @@ export class FactsReader {
     }
     this.readAddresses(flow, facts);
     this.readApplication(flow, facts);
+    facts.applicationNumber = -1;
     if (facts.hasApplication) {
       const { application } = facts;
       application.keep();

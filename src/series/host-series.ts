@@ -1,8 +1,9 @@
 import { ActiveSet } from './active-set.ts';
+import { ApplicationRows, OVER } from './application-rows.ts';
 import type { Conversations } from './conversations.ts';
 import { dscpClassName, dscpClassOf } from './dscp-class.ts';
 import { addressPosition, addressSlot, DESTINATION, type FlowFacts, SOURCE } from './flow-facts.ts';
-import { DETAILS, FIRST_UNUSUAL, HostDetails, OVER } from './host-details.ts';
+import { DETAILS, HostDetails, hasRow, isOver, USUAL } from './host-details.ts';
 import { protocolName, protocolSlot } from './protocol-names.ts';
 import type { SeededHash } from './seeded-hash.ts';
 import type { SeriesTable } from './series-table.ts';
@@ -68,18 +69,17 @@ const ICMPV6 = 58;
 /** Tables of details. */
 const CLASSES = 0;
 const PROTOCOLS = 1;
-const APPLICATIONS = 2;
 /** Details that most flows have; what they come to is told from the host's own columns. */
 const OF_TCP = 0;
 const OF_UDP = 1;
 const OF_BEST_EFFORT = 2;
 /** The others: classes, which are 10, then protocols. */
-const FIRST_CLASS = FIRST_UNUSUAL;
+const FIRST_CLASS = USUAL;
 const FIRST_PROTOCOL = FIRST_CLASS + 10;
 const BEST_EFFORT = dscpClassOf(0);
 
 /** Flows whose hosts {@link HostSeries.fetch} can find at once. */
-export const MOST_FETCHED = 64;
+export const MOST_FETCHED = 32;
 
 /** Peers of hosts in a step that are told apart at a time. */
 const CONTACTS = 131_072;
@@ -92,8 +92,10 @@ export class HostSeries {
   private readonly protocols: SeriesTable;
   private readonly classes: SeriesTable;
   private readonly hosts: SeriesTable;
-  private readonly details = new HostDetails(3);
+  private readonly details = new HostDetails(2);
+  private readonly applicationRows = new ApplicationRows();
   private readonly fetchKeys = new Int32Array(2 * MOST_FETCHED);
+  private readonly fetchNumbers = new Int32Array(2 * MOST_FETCHED);
   private readonly fetchRows = new Int32Array(2 * MOST_FETCHED);
   private readonly hash: SeededHash;
   private readonly tags: TagLine;
@@ -105,7 +107,7 @@ export class HostSeries {
     const both = [[SENT], [RECEIVED]];
     this.applications = makeTable(context, 'host', {
       columns: 3,
-      onForget: (row) => this.details.forgetDetail(APPLICATIONS, row),
+      onForget: (row) => this.applicationRows.forgetRow(row),
       lines: [line('host:ndpi', 'counter', both), line('host:ndpi_flows', 'counter', [[APPLICATION_FLOWS]])],
     });
     this.protocols = makeTable(context, 'host', {
@@ -122,7 +124,10 @@ export class HostSeries {
     });
     this.hosts = makeTable(context, 'host', {
       columns: COLUMNS,
-      onForget: (row) => this.details.forgetHost(row),
+      onForget: (row) => {
+        this.details.forgetHost(row);
+        this.applicationRows.forgetOwner(row);
+      },
       beforeClosing: (row, step) => {
         const { hosts } = this;
         hosts.put(row, UDP_UNICAST, step, hosts.at(row, UDP_OCTETS_SENT, step) - hosts.at(row, UDP_OTHER, step));
@@ -148,7 +153,7 @@ export class HostSeries {
 
   /** Finds the hosts of the first `count` of some flows and reads their values, and gives something of them. */
   fetch(batch: readonly FlowFacts[], count: number, nowMs: number): number {
-    const { hosts, fetchKeys, fetchRows } = this;
+    const { hosts, applications, applicationRows, fetchKeys, fetchRows, fetchNumbers } = this;
     let ends = 0;
     for (let i = 0; i < count; i++) {
       const { networks, hostFirst } = batch[i]!;
@@ -158,16 +163,23 @@ export class HostSeries {
     let fetched = hosts.fetch(fetchKeys, ends);
     let rows = 0;
     for (let i = 0; i < count; i++) {
+      const { networks, hostFirst, hostSecond, hostRows, applicationNumber } = batch[i]!;
       for (let end = SOURCE; end <= DESTINATION; end++) {
-        const { networks, hostFirst, hostSecond, hostRows } = batch[i]!;
         if (networks[end]! < 0) continue;
         const row = hosts.find(hostFirst[end]!, hostSecond[end]!);
         hostRows[end] = row;
-        if (row >= 0) fetchRows[rows++] = row;
+        if (row < 0) continue;
+        fetchNumbers[rows] = applicationNumber;
+        fetchRows[rows++] = row;
       }
     }
     fetched += hosts.fetchRows(fetchRows, rows, nowMs);
-    return fetched + this.details.fetch(fetchRows, rows);
+    let ofApplications = 0;
+    for (let i = 0; i < rows; i++) {
+      const row = applicationRows.find(fetchRows[i]!, fetchNumbers[i]!);
+      if (row >= 0) fetchRows[ofApplications++] = row;
+    }
+    return fetched + applications.fetchRows(fetchRows, ofApplications, nowMs);
   }
 
   /** Takes a flow with addresses, which belongs to the conversation at `place`, whose steps are kept as `group`. */
@@ -269,6 +281,7 @@ export class HostSeries {
   ): void {
     const { hosts, details, classes, protocols, applications } = this;
     const { amounts, tos, protocol } = facts;
+    const state = details.stateOf(host);
     if (facts.hasApplication) {
       const row = this.applicationOf(facts, host, end);
       applications.addShares(row, SENT, amounts, sent);
@@ -277,9 +290,7 @@ export class HostSeries {
     }
     if (protocol === TCP || protocol === UDP) {
       const detail = protocol === TCP ? OF_TCP : OF_UDP;
-      const row = details.find(host, detail);
-      if (row === OVER) hosts.countOver();
-      else if (row < 0) this.makeUsual(host, detail);
+      if (!hasRow(state, detail)) this.missUsual(host, state, detail);
     } else if (protocol >= 0) {
       const name = protocolSlot(protocol);
       let row = details.find(host, FIRST_PROTOCOL + name);
@@ -290,9 +301,7 @@ export class HostSeries {
     }
     const name = tos < 0 ? -1 : dscpClassOf(tos);
     if (name === BEST_EFFORT) {
-      const row = details.find(host, OF_BEST_EFFORT);
-      if (row === OVER) hosts.countOver();
-      else if (row < 0) this.makeUsual(host, OF_BEST_EFFORT);
+      if (!hasRow(state, OF_BEST_EFFORT)) this.missUsual(host, state, OF_BEST_EFFORT);
       return;
     }
     hosts.addShares(host, OF_CLASSES_SENT, amounts, sent);
@@ -309,8 +318,8 @@ export class HostSeries {
     host: number,
     end: number,
   ) {
-    const { applications, details, hash, tags } = this;
-    const known = details.findApplication(host, applicationNumber);
+    const { applications, applicationRows, hash, tags } = this;
+    const known = applicationRows.find(host, applicationNumber);
     if (known >= 0) return known;
     if (known === OVER) {
       applications.countOver();
@@ -323,14 +332,19 @@ export class HostSeries {
     let row = applications.find(hash.first, hash.second);
     if (row < 0) {
       if (host === this.hosts.otherRow || !applications.hasRoom()) {
-        details.setApplicationOver(host, applicationNumber);
+        applicationRows.setOver(host, applicationNumber);
         return tags.otherOf(applications, [HOST, PROTOCOL]);
       }
       tags.startWith(this.hosts, host).text(PROTOCOL, application);
       row = tags.addTo(applications, hash.first, hash.second);
     }
-    details.setApplication(host, applicationNumber, APPLICATIONS, row);
+    if (host !== this.hosts.otherRow) applicationRows.set(host, applicationNumber, row);
     return row;
+  }
+
+  private missUsual(host: number, state: number, detail: number): void {
+    if (isOver(state, detail)) this.hosts.countOver();
+    else this.makeUsual(host, detail);
   }
 
   /** Makes the row of one of the usual details, or keeps that there is no room. */
@@ -373,6 +387,7 @@ export class HostSeries {
   /** Makes a step ready to be closed: what has no row of its own is put into that of all others. */
   prepare(window: StepWindow, step: number): void {
     if (window !== this.hosts.window) return;
+    this.applicationRows.retry();
     for (const place of this.details.takeOver()) {
       const host = Math.floor(place / DETAILS);
       const detail = place % DETAILS;
@@ -388,7 +403,7 @@ export class HostSeries {
   private derive(table: SeriesTable, number: number, row: number, step: number): void {
     const place = this.details.placeOf(number, row);
     const detail = place % DETAILS;
-    if (place < 0 || detail >= FIRST_UNUSUAL) return;
+    if (place < 0 || detail >= USUAL) return;
     const host = Math.floor(place / DETAILS);
     table.put(row, SENT, step, this.usualOf(host, detail, SENT, step));
     table.put(row, RECEIVED, step, this.usualOf(host, detail, RECEIVED, step));

@@ -1,4 +1,5 @@
 import type { Flow } from '../flow/flow.ts';
+import { ApplicationRows } from './application-rows.ts';
 import { DESTINATION, type FlowFacts, SOURCE } from './flow-facts.ts';
 import { type ElementPlace, elementLength, type FlowPlan } from './flow-plan.ts';
 import type { LocalNetworks } from './local-networks.ts';
@@ -42,6 +43,7 @@ interface NumberedTables {
   readonly tag: Uint8Array;
   readonly rows: SeriesTable;
   readonly applications: SeriesTable;
+  readonly applicationRows: ApplicationRows;
 }
 
 /** Series of the networks that flows belong to: `subnet:…`, `asn:…`, `vlan:…`, `country:…`, `obs_point:…`. */
@@ -73,12 +75,24 @@ export class NetworkSeries {
     this.destinationCountry = new TagText(hash);
     const both = [[SENT], [RECEIVED]];
     const three = (from: number) => [[from + INGRESS], [from + EGRESS], [from + INNER]];
-    const numbered = (kind: number, family: Family, columns: number, rows: Parameters<typeof line>[]) => ({
-      kind,
-      tag: tagName(family),
-      applications: makeTable(context, family, { columns: 2, lines: [line(`${family}:ndpi`, 'counter', both)] }),
-      rows: makeTable(context, family, { columns, lines: rows.map((row) => line(...row)) }),
-    });
+    const numbered = (kind: number, family: Family, columns: number, rows: Parameters<typeof line>[]) => {
+      const applicationRows = new ApplicationRows();
+      return {
+        kind,
+        tag: tagName(family),
+        applicationRows,
+        applications: makeTable(context, family, {
+          columns: 2,
+          lines: [line(`${family}:ndpi`, 'counter', both)],
+          onForget: (row) => applicationRows.forgetRow(row),
+        }),
+        rows: makeTable(context, family, {
+          columns,
+          lines: rows.map((row) => line(...row)),
+          onForget: (row) => applicationRows.forgetOwner(row),
+        }),
+      };
+    };
     this.subnets = makeTable(context, 'subnet', {
       columns: NETWORK_COLUMNS,
       isLasting: true,
@@ -175,8 +189,8 @@ export class NetworkSeries {
   /** `forward` is the column of what goes from source to destination. */
   private addNumbered(facts: FlowFacts, tables: NumberedTables, number: number, forward: number): number {
     const { hash, tags } = this;
-    const { amounts, application } = facts;
-    const { rows, applications, tag, kind } = tables;
+    const { amounts } = facts;
+    const { rows, applications, applicationRows, tag, kind } = tables;
     hash.start(kind);
     if (number > 0xffff_ffff) hash.word(number / 4294967296);
     hash.word(number);
@@ -189,6 +203,22 @@ export class NetworkSeries {
     rows.addShares(row, forward, amounts, OCTETS);
     rows.addShares(row, 1 - forward, amounts, REVERSE_OCTETS);
     if (!facts.hasApplication) return row;
+    let detail = applicationRows.find(row, facts.applicationNumber);
+    if (detail < 0) detail = this.applicationOf(facts, tables, row, first, second);
+    applications.addShares(detail, forward, amounts, OCTETS);
+    applications.addShares(detail, 1 - forward, amounts, REVERSE_OCTETS);
+    return row;
+  }
+
+  /** The row of an application of what has this row and key. */
+  private applicationOf(
+    { application, applicationNumber }: FlowFacts,
+    { rows, applications, applicationRows, tag }: NumberedTables,
+    row: number,
+    first: number,
+    second: number,
+  ): number {
+    const { hash, tags } = this;
     hash.start(APPLICATION_KIND);
     hash.word(first);
     hash.word(second);
@@ -197,12 +227,12 @@ export class NetworkSeries {
     hash.end();
     let detail = applications.find(hash.first, hash.second);
     if (detail < 0) {
-      if (row === rows.otherRow || !applications.hasRoom()) detail = tags.otherOf(applications, [tag, PROTOCOL]);
-      else detail = tags.startWith(rows, row).text(PROTOCOL, application).addTo(applications, hash.first, hash.second);
+      if (row === rows.otherRow || !applications.hasRoom()) return tags.otherOf(applications, [tag, PROTOCOL]);
+      detail = tags.startWith(rows, row).text(PROTOCOL, application).addTo(applications, hash.first, hash.second);
     }
-    applications.addShares(detail, forward, amounts, OCTETS);
-    applications.addShares(detail, 1 - forward, amounts, REVERSE_OCTETS);
-    return row;
+    // Those of the one row of all others are of many.
+    if (row !== rows.otherRow) applicationRows.set(row, applicationNumber, detail);
+    return detail;
   }
 
   private addCountries(facts: FlowFacts): void {
