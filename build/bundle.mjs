@@ -4,8 +4,13 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { rolldown } from 'rolldown';
 
-/** Captures whose conversion runs the code that is kept compiled: each protocol once. */
+/** Captures that run the code that is kept compiled: each protocol once. */
 const CAPTURES = ['netflow5', 'netflow9', 'ipfix', 'sflow'].map((name) => `fixtures/pmacct-${name}/input.pcap`);
+/** What is run; each adds to the code the former kept. */
+const RUNS = [
+  ['convert', ...CAPTURES],
+  ['probe', '--read', CAPTURES[0]],
+];
 
 const bundle = await rolldown({
   input: './src/main.ts',
@@ -35,12 +40,14 @@ const start = readFileSync('build/start.cjs', 'utf8').replace("'./bundle/main.js
 const made = `dist/main.js.${process.pid}`;
 writeFileSync(made, start);
 chmodSync(made, 0o755);
-const { status } = spawnSync(
-  process.execPath,
-  ['--require', './build/keep-code.cjs', made, 'convert', '--json', '/dev/null', ...CAPTURES],
-  { stdio: 'inherit' },
-);
-if (status !== 0) throw new Error('the program that was built does not run');
+for (const words of RUNS) {
+  const { status } = spawnSync(
+    process.execPath,
+    ['--require', './build/keep-code.cjs', made, ...words, '--json', '/dev/null'],
+    { stdio: 'inherit' },
+  );
+  if (status !== 0) throw new Error('the program that was built does not run');
+}
 renameSync(made, 'dist/main.js');
 
 /** Writes a file whole or not at all: the program may be started, and built, at the same time. */

@@ -1,4 +1,4 @@
-/** Loaded before the program, keeps the compiled code of what the program runs, for build/start.cjs to begin with. */
+/** Loaded before the program, keeps the compiled code of what the program runs, and ran earlier, for build/start.cjs to begin with. */
 'use strict';
 
 const { renameSync, writeFileSync } = require('node:fs');
@@ -6,8 +6,8 @@ const vm = require('node:vm');
 
 vm.Script = class extends vm.Script {
   constructor(source, options) {
-    // Without what was kept earlier, which may be less.
-    super(source, { ...options, cachedData: undefined });
+    // With what was kept earlier, which is kept on.
+    super(source, options);
     const file = `${options.filename}.code`;
     process.on('exit', (code) => {
       if (code !== 0) return;

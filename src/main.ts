@@ -1,9 +1,9 @@
-/** Runs the command line. What a short `convert` does not need is not loaded: yargs alone takes as long as a small capture. */
+/** Runs the command line. What a short `convert` or `probe --read` does not need is not loaded: yargs alone takes as long as a small capture. */
 
 import { runConvert } from './cli/convert.ts';
 import { configurationOf } from './cli/options.ts';
-import { plainConvert } from './cli/plain-convert.ts';
 import { sayLine } from './cli/plain-line.ts';
+import { plainWords } from './cli/plain-words.ts';
 import { ConfigurationError } from './config/load-configuration.ts';
 import { CAPTURE_WORD, runCapture } from './pipeline/capture-process.ts';
 import { THREAD_WORD } from './pipeline/thread-protocol.ts';
@@ -18,7 +18,11 @@ else if (process.argv[2] !== THREAD_WORD) void run(process.argv.slice(2)).then((
 
 async function run(words: readonly string[]): Promise<number> {
   try {
-    const plain = plainConvert(words);
+    const plain = plainWords(words);
+    if (plain?.command === 'probe') {
+      const { runProbe } = await import('./cli/probe.ts');
+      return await runProbe(plain.flags, plain.isVerbose);
+    }
     if (plain !== undefined) {
       const { configuration } = configurationOf(plain.flags);
       return await runConvert(plain.files, configuration, plain.isVerbose);

@@ -1,10 +1,8 @@
 import type { Configuration } from '../config/configuration.ts';
 import { ConfigurationError } from '../config/load-configuration.ts';
 import { type ProbeSummary, probeFiles } from '../pipeline/probe-files.ts';
-import { startProbe } from '../pipeline/probe-live.ts';
 import { senderSummaryWords } from '../pipeline/sender-summary.ts';
 import { fileProgress } from './file-progress.ts';
-import { runLive } from './live-command.ts';
 import { configurationOf } from './options.ts';
 import { sayLine } from './plain-line.ts';
 import { stopOnSignals } from './signals.ts';
@@ -21,6 +19,11 @@ export async function runProbe(flags: Readonly<Record<string, unknown>>, isVerbo
   }
   if (read.length > 0) return readFiles(configuration, isVerbose);
   if (!hasInterfaces) throw new ConfigurationError(['probe: which --interface, or which file to --read?']);
+  // Not loaded to read files: with its network it takes as long to start as a small capture.
+  const [{ runLive }, { startProbe }] = await Promise.all([
+    import('./live-command.ts'),
+    import('../pipeline/probe-live.ts'),
+  ]);
   return (await runLive(flags, loaded, startProbe)) ? 0 : 1;
 }
 
