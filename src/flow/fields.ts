@@ -341,8 +341,11 @@ for (const { field, type } of FIELDS) {
   }
 }
 
-/** Where a field lies: index of its first word in `Flow.words`, or its index in `Flow.times` or `Flow.names`. */
-export const SLOT: Readonly<Record<FieldName, number>> = slots;
+/**
+ * Where a field lies: index of its first word in `Flow.words`, or its index in `Flow.times` or `Flow.names`. A copy: in an object
+ * that grew name by name V8 looks names up at every use, in this one when it compiles.
+ */
+export const SLOT: Readonly<Record<FieldName, number>> = { ...slots };
 
 /** Words that {@link FIELDS} take; what comes behind is for elements without a field. */
 export const FIELD_WORDS = words;

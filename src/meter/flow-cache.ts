@@ -47,8 +47,8 @@ export const LINGER_US = 5_000_000;
 const TICK_US = 1_000_000;
 /** Slots found last that are kept: 2 to the power of this. */
 const RECENT_BITS = 14;
-/** No row. */
-const NONE = 0xffffffff;
+/** No row. A small integer, as slots are: a larger number would make doubles of them all. */
+const NONE = -1;
 
 /**
  * Flows in typed memory, found by open addressing. Rows are numbered by slots; what others keep of a flow goes by its slot too.
@@ -64,6 +64,8 @@ export class FlowCache {
   readonly doubles: Float64Array;
   /** The same memory as octets. */
   readonly octets: Uint8Array;
+  /** The same memory as signed words: slots of other rows, or {@link NONE}. */
+  private readonly links: Int32Array;
   /** Flows held. */
   flows = 0;
   /** Most flows held at once so far. */
@@ -77,8 +79,8 @@ export class FlowCache {
   private readonly tableMask: number;
   /** Bits that hold a slot + 1. */
   private readonly slotMask: number;
-  private readonly heads: Uint32Array;
-  private readonly tails: Uint32Array;
+  private readonly heads: Int32Array;
+  private readonly tails: Int32Array;
   private readonly bucketMask: number;
   /** The tick before which buckets were looked at; -1 before the first packet. */
   private tick = -1;
@@ -102,6 +104,7 @@ export class FlowCache {
     this.words = new Uint32Array(memory);
     this.doubles = new Float64Array(memory);
     this.octets = new Uint8Array(memory);
+    this.links = new Int32Array(memory);
     const places = powerOfTwo(2 * options.maxFlows);
     this.table = new Int32Array(places);
     this.tableMask = places - 1;
@@ -109,8 +112,8 @@ export class FlowCache {
     this.longestUs = Math.max(options.idleTimeoutUs, options.activeTimeoutUs);
     const ticks = Math.ceil(Math.max(this.longestUs, LINGER_US) / TICK_US);
     const buckets = powerOfTwo(ticks + 3);
-    this.heads = new Uint32Array(buckets).fill(NONE);
-    this.tails = new Uint32Array(buckets).fill(NONE);
+    this.heads = new Int32Array(buckets).fill(NONE);
+    this.tails = new Int32Array(buckets).fill(NONE);
     this.bucketMask = buckets - 1;
   }
 
@@ -184,7 +187,7 @@ export class FlowCache {
     const { words } = this;
     let slot = this.freeHead;
     if (slot === NONE) slot = this.fresh++;
-    else this.freeHead = words[slot * ROW_WORDS + NEXT]!;
+    else this.freeHead = this.links[slot * ROW_WORDS + NEXT]!;
     const row = slot * ROW_WORDS;
     for (let i = 0; i < ROW_WORDS; i++) words[row + i] = 0;
     words[row + STATE] = STATE_USED | (ipVersion << 16) | (protocol << 24);
@@ -205,7 +208,7 @@ export class FlowCache {
     this.removeEntry(slot);
     const row = slot * ROW_WORDS;
     this.words[row + STATE] = 0;
-    this.words[row + NEXT] = this.freeHead;
+    this.links[row + NEXT] = this.freeHead;
     this.freeHead = slot;
     this.flows--;
   }
@@ -257,7 +260,7 @@ export class FlowCache {
       // Those that wait on go to buckets still to come; whoever comes back to this one is behind its tail.
       const tail = this.tails[bucket]!;
       for (let slot = heads[bucket]!; slot !== NONE; ) {
-        const next = slot === tail ? NONE : this.words[slot * ROW_WORDS + NEXT]!;
+        const next = slot === tail ? NONE : this.links[slot * ROW_WORDS + NEXT]!;
         this.look(slot);
         slot = next;
       }
@@ -310,31 +313,31 @@ export class FlowCache {
   }
 
   private wait(slot: number, deadlineUs: number): void {
-    const { words, heads, tails, bucketMask } = this;
+    const { links, heads, tails, bucketMask } = this;
     const tick = Math.floor(deadlineUs / TICK_US);
     // Behind the bucket now looked at, and not a whole turn ahead.
     const ahead = Math.min(Math.max(tick - this.tick, 0), bucketMask);
     const bucket = (this.tick + ahead) & bucketMask;
     const row = slot * ROW_WORDS;
     const tail = tails[bucket]!;
-    words[row + BUCKET] = bucket;
-    words[row + PREVIOUS] = tail;
-    words[row + NEXT] = NONE;
+    links[row + BUCKET] = bucket;
+    links[row + PREVIOUS] = tail;
+    links[row + NEXT] = NONE;
     if (tail === NONE) heads[bucket] = slot;
-    else words[tail * ROW_WORDS + NEXT] = slot;
+    else links[tail * ROW_WORDS + NEXT] = slot;
     tails[bucket] = slot;
   }
 
   private leaveBucket(slot: number): void {
-    const { words } = this;
+    const { links } = this;
     const row = slot * ROW_WORDS;
-    const bucket = words[row + BUCKET]!;
-    const next = words[row + NEXT]!;
-    const previous = words[row + PREVIOUS]!;
+    const bucket = links[row + BUCKET]!;
+    const next = links[row + NEXT]!;
+    const previous = links[row + PREVIOUS]!;
     if (previous === NONE) this.heads[bucket] = next;
-    else words[previous * ROW_WORDS + NEXT] = next;
+    else links[previous * ROW_WORDS + NEXT] = next;
     if (next === NONE) this.tails[bucket] = previous;
-    else words[next * ROW_WORDS + PREVIOUS] = previous;
+    else links[next * ROW_WORDS + PREVIOUS] = previous;
   }
 
   private enter(hash: number, slot: number): void {

@@ -65,7 +65,7 @@ export class FlowKey {
       words[2] = first;
       words[3] = second;
       this.length = 4;
-      this.mix = mixOf(ports, first, second);
+      this.mix = mixOf(ports, first | 0, second | 0);
       return;
     }
     this.readLong(view, packet);
@@ -87,7 +87,7 @@ export class FlowKey {
     const firstEnd = length;
     for (let i = 0; i < addressOctets; i += 4) words[length++] = view.getUint32(second + i);
     this.length = length;
-    this.mix = mixOf(words[0]!, words[firstEnd - 1]!, words[length - 1]!);
+    this.mix = mixOf(words[0]! | 0, words[firstEnd - 1]! | 0, words[length - 1]! | 0);
   }
 
   private readMacs(view: DataView, packet: IpPacket, isSecond: boolean, length: number): number {
