@@ -4,6 +4,7 @@ import { L7 } from './application-numbers.ts';
 import {
   ascii,
   containsAnyCase,
+  firstOctetsOf,
   indexOfOctet,
   prefixOf,
   prefixOfAnyCase,
@@ -23,6 +24,7 @@ const POP_OK = ascii('+OK');
 const POP_ERROR = ascii('-ERR');
 const IMAP_GREETINGS = ['* OK', '* PREAUTH', '* BYE'].map(ascii);
 const USER = ascii('user ');
+const COMMAND_FIRSTS = firstOctetsOf([...SMTP_COMMANDS, ...FTP_COMMANDS, ...POP_COMMANDS, USER]);
 const PORT_FTP = 21;
 const PORT_POP3 = 110;
 const SMTP_PORTS: ReadonlySet<number> = new Set([25, 465, 587, 2525]);
@@ -48,11 +50,13 @@ export function greetingApplication(octets: Uint8Array, start: number, end: numb
 
 /** The protocol of a client's command; 0 for none of these. */
 export function commandApplication(octets: Uint8Array, start: number, end: number, serverPort: number): number {
-  if (isOneOf(SMTP_COMMANDS, octets, start, end)) return L7.smtp;
-  if (isOneOf(FTP_COMMANDS, octets, start, end)) return L7.ftpControl;
-  if (isOneOf(POP_COMMANDS, octets, start, end)) return L7.pop3;
-  if (startsWithAnyCase(octets, start, end, USER)) {
-    return serverPort === PORT_POP3 ? L7.pop3 : serverPort === PORT_FTP ? L7.ftpControl : 0;
+  if (COMMAND_FIRSTS[octets[start]!] === 1) {
+    if (isOneOf(SMTP_COMMANDS, octets, start, end)) return L7.smtp;
+    if (isOneOf(FTP_COMMANDS, octets, start, end)) return L7.ftpControl;
+    if (isOneOf(POP_COMMANDS, octets, start, end)) return L7.pop3;
+    if (startsWithAnyCase(octets, start, end, USER)) {
+      return serverPort === PORT_POP3 ? L7.pop3 : serverPort === PORT_FTP ? L7.ftpControl : 0;
+    }
   }
   const tagEnd = indexOfOctet(octets, start, Math.min(end, start + 16), SPACE);
   return tagEnd > start && isOneOf(IMAP_COMMANDS, octets, tagEnd + 1, end) ? L7.imap : 0;

@@ -62,3 +62,14 @@ export function u24(octets: Uint8Array, at: number): number {
 export function u32(octets: Uint8Array, at: number): number {
   return ((octets[at]! << 24) | (octets[at + 1]! << 16) | (octets[at + 2]! << 8) | octets[at + 3]!) >>> 0;
 }
+
+/** By octet: 1 where one of the texts begins with it, in upper or lower case. Most payload is of none and needs no comparing. */
+export function firstOctetsOf(texts: readonly Uint8Array[]): Uint8Array {
+  const firsts = new Uint8Array(256);
+  for (const text of texts) {
+    const letter = String.fromCharCode(text[0]!);
+    firsts[letter.toLowerCase().charCodeAt(0)] = 1;
+    firsts[letter.toUpperCase().charCodeAt(0)] = 1;
+  }
+  return firsts;
+}

@@ -1,7 +1,7 @@
 /** Protocols over TCP that the first octets of either side tell, besides those with a parser of their own. */
 
 import { L7 } from './application-numbers.ts';
-import { ascii, prefixOf, prefixOfAnyCase, startsWith, u16, u24, u32 } from './octet-text.ts';
+import { ascii, firstOctetsOf, prefixOf, prefixOfAnyCase, startsWith, u16, u24, u32 } from './octet-text.ts';
 
 const SSH = ascii('SSH-');
 const BITTORRENT = ascii('\x13BitTorrent protocol');
@@ -19,6 +19,20 @@ const RTSP_METHODS = ['OPTIONS rtsp:', 'DESCRIBE rtsp:', 'SETUP rtsp:', 'PLAY rt
 const IRC = ['NICK ', 'CAP LS', 'CAP REQ'].map(ascii);
 const REDIS_WORDS = ['+pong\r\n', '-noauth', '-err unknown command', '-denied redis', 'ping\r\n'].map(ascii);
 const MEMCACHED = ['get ', 'gets ', 'set ', 'stats\r\n', 'version\r\n'].map(ascii);
+const REDIS_ARRAY = ascii('*');
+const TEXT_FIRSTS = firstOctetsOf([
+  SSH,
+  RFB,
+  RSYNC,
+  AMQP,
+  RTSP,
+  REDIS_ARRAY,
+  ...JABBER,
+  ...RTSP_METHODS,
+  ...IRC,
+  ...REDIS_WORDS,
+  ...MEMCACHED,
+]);
 const PORT_MEMCACHED = 11_211;
 const PORT_TELNET = 23;
 const PORT_LDAP = 389;
@@ -147,6 +161,8 @@ function fullOctetApplication(octets: Uint8Array, start: number, end: number, se
 }
 
 function textApplication(octets: Uint8Array, start: number, end: number, serverPort: number): number {
+  // A pkt-line: four hexadecimal digits in front (gitprotocol-pack).
+  if (TEXT_FIRSTS[octets[start]!] !== 1) return startsWith(octets, start + 4, end, GIT) ? L7.git : 0;
   if (startsWith(octets, start, end, SSH)) return L7.ssh;
   if (startsWith(octets, start, end, RFB)) return L7.vnc;
   if (startsWith(octets, start, end, RSYNC)) return L7.rsync;
@@ -156,7 +172,6 @@ function textApplication(octets: Uint8Array, start: number, end: number, serverP
     return L7.rtsp;
   }
   if (prefixOf(octets, start, end, IRC) >= 0) return L7.irc;
-  // A pkt-line: four hexadecimal digits in front (gitprotocol-pack).
   if (startsWith(octets, start + 4, end, GIT)) return L7.git;
   if (octets[start] === 0x2a && isRedisArray(octets, start, end)) return L7.redis;
   if (prefixOfAnyCase(octets, start, end, REDIS_WORDS) >= 0) return L7.redis;
