@@ -33,6 +33,8 @@ const SECONDS = 60;
 const SETTLE_MS = 30_000;
 const START_TIMEOUT_MS = 60_000;
 const CONNECTIONS_A_SECOND = 4000;
+/** Its lines are half a gigabyte a minute. */
+const CONNECTIONS_SECONDS = 30;
 const CGROUP_ROOT = ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].find((root) =>
   existsSync(join(root, 'cgroup.procs')),
 )!;
@@ -241,7 +243,7 @@ function asContainers(load: AgentLoad): () => void {
 }
 
 async function measureConnections(): Promise<void> {
-  const load = new AgentLoad(CONNECTIONS, [CONNECTIONS_A_SECOND, SECONDS], false);
+  const load = new AgentLoad(CONNECTIONS, [CONNECTIONS_A_SECOND, CONNECTIONS_SECONDS], false);
   await until(() => load.lines.length > 0, START_TIMEOUT_MS, 'the load has not begun');
   const agent = new MeasuredAgent(load, false, optionsOfAgent);
   await agent.begun();
@@ -249,7 +251,7 @@ async function measureConnections(): Promise<void> {
   const before = agent.cpu();
   const beganMs = performance.now();
   load.go();
-  await until(() => load.lines.length > 1, 5000 * SECONDS, 'connections are not made');
+  await until(() => load.lines.length > 1, 5000 * CONNECTIONS_SECONDS, 'connections are not made');
   await sleep(2000);
   const { port, made, seconds } = JSON.parse(load.lines[1]!) as { port: number; made: number; seconds: number };
   report(`${Math.round(made / seconds)} connections/s`, agent, before, (performance.now() - beganMs) / 1000);
