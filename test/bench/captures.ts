@@ -5,7 +5,7 @@
  *   npm run bench:captures -- [--flows N,N,…] [--rounds N] [--protocols v5,v9,…] [--peers NAME,…|none] [--nfdump DIR]
  *                             [--rate N] [--patience SECONDS] [--start-up] [--work DIR]
  *
- * Peers: `nfdump` (1.7.8 or later in DIR: nfcapd reads captures itself), `nfdump-loopback` (the system's, whose nfcapd is sent
+ * Peers: `nfdump` (1.7.8 or later in DIR: nfcapd reads captures itself), `nfdump-file` (its lines to a file on a disk), `nfdump-loopback` (the system's, whose nfcapd is sent
  * the capture at --rate datagrams a second, halved until it loses none), `pmacct`, `tshark`, `node-netflowv9` (put into the
  * work folder by npm). A peer whose runs at one size have taken --patience seconds sits out the rounds left. --start-up
  * measures nothing but how long a file of ten flows takes, beside a Node.js that does nothing.

@@ -36,7 +36,7 @@ export interface Contest {
 }
 
 /** Names of peers, as they are chosen. */
-export const PEERS = ['nfdump', 'nfdump-loopback', 'pmacct', 'tshark', 'node-netflowv9'] as const;
+export const PEERS = ['nfdump', 'nfdump-file', 'nfdump-loopback', 'pmacct', 'tshark', 'node-netflowv9'] as const;
 
 /** One of {@link PEERS}. */
 export type Peer = (typeof PEERS)[number];
@@ -53,11 +53,7 @@ export function ourContestants({ capture, work, main }: Contest): Contestant[] {
   const file = join(work, 'out.jsonl');
   return [
     ofCommand('flowrelay', `node ${main} convert ${capture}`),
-    {
-      name: 'flowrelay to a file',
-      run: () => timeCommand(`rm -f ${file}; node ${main} convert ${capture} --json ${file}`),
-      count: async () => lines(`cat ${file}; rm ${file}`),
-    },
+    toFile('flowrelay to a file', `node ${main} convert ${capture} --json ${file}`, file),
     ofCommand('flowrelay without code generation', `node ${main} convert --no-code-generation ${capture}`),
   ];
 }
@@ -78,6 +74,7 @@ export function peerContestants(
   const collector = isSflow ? 'sfcapd' : 'nfcapd';
   const pmacct = isSflow ? 'sfacctd' : 'nfacctd';
   add('nfdump', missingNfdump(contest, collector), () => nfdump(contest, collector));
+  add('nfdump-file', missingNfdump(contest, collector), () => nfdumpToFile(contest, collector));
   add('nfdump-loopback', missingProgram(collector), () => nfdumpOverLoopback(contest, collector));
   add('pmacct', missingProgram(pmacct), () => pmacctFromCapture(contest, pmacct, captureOf));
   add('tshark', missingProgram('tshark'), () => tshark(contest));
@@ -114,6 +111,22 @@ export function ofCommand(name: string, command: string, lineOf = ''): Contestan
   };
 }
 
+/** A contestant of one command that writes its lines to `file`, on a disk; what the run before wrote is taken away untimed. */
+function toFile(name: string, command: string, file: string): Contestant {
+  return {
+    name,
+    run: () => {
+      rmSync(file, { force: true });
+      return timeCommand(command);
+    },
+    count: async () => {
+      const count = lines(`cat ${file}`);
+      rmSync(file, { force: true });
+      return count;
+    },
+  };
+}
+
 /** Lines that a command prints, or those of them with `text` in them. */
 export function lines(command: string, text = ''): number {
   const count = text === '' ? 'wc -l' : `grep -cF '${text}'`;
@@ -138,6 +151,12 @@ export function nfdumpCommand(folder: string, collector: string, capture: string
 
 function nfdump({ capture, work, nfdump: folder }: Contest, collector: string): Contestant {
   return ofCommand('nfdump', nfdumpCommand(folder, collector, capture, join(work, 'nfdump-store')));
+}
+
+function nfdumpToFile({ capture, work, nfdump: folder }: Contest, collector: string): Contestant {
+  const file = join(work, 'nfdump.jsonl');
+  const command = nfdumpCommand(folder, collector, capture, join(work, 'nfdump-store'));
+  return toFile('nfdump to a file', `{ ${command}; } >${file}`, file);
 }
 
 /** The system's nfdump, too old to read captures: over loopback at a rate it holds. */
