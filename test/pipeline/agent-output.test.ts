@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Configuration } from '../../src/config/configuration.ts';
 import type { Flow, PlainRecord, PlainValue } from '../../src/flow/flow.ts';
@@ -16,6 +17,7 @@ function fakeOutput(withFeed: boolean) {
     write: ({ layout }: Flow) => given.push(`${name} ${layout.recordType}`),
     writeRecord: ({ recordType }: PlainRecord) => given.push(`${name} ${recordType}`),
     relay: (topic: string, value: PlainValue) => given.push(`${name} ${topic} ${JSON.stringify(value)}`),
+    flushNow: () => given.push(`${name} flushed`),
   });
   const output = {
     sinks: [sink('lines')],
@@ -41,6 +43,18 @@ describe('records of an agent', () => {
     routing.flow(FLOW);
     routing.event(EVENT, false);
     expect(given).toEqual(['lines flow', 'feed flow', 'export flow', 'points flow', 'lines event']);
+  });
+
+  it('are written out as lines in the turn that made them, all at once', async () => {
+    const { given, output } = fakeOutput(false);
+    const routing = new AgentRouting(output, configured());
+    for (let i = 0; i < 2; i++) {
+      routing.flow(FLOW);
+      routing.event(EVENT, false);
+      await nextTurn();
+    }
+    const turn = ['lines flow', 'export flow', 'points flow', 'lines event', 'lines flushed'];
+    expect(given).toEqual([...turn, ...turn]);
   });
 
   it('are fed as lines where the feed has lines', () => {
