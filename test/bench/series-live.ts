@@ -4,9 +4,8 @@
  *
  * Both sides read the same datagrams in the same bursts, a hundred a second, and have what they need for it and no more: lines are
  * written to /dev/null, points are sent to a server that answers at once. Pauses between bursts are part of it: after each, the
- * processor has forgotten much of what series lie in, most of all the pages of large tables. Huge pages, where the system gives them
- * (transparent_hugepage `always`, or GLIBC_TUNABLES=glibc.malloc.hugetlb=1), change the result; rounds differ by half on a shared
- * machine, so that only runs in turn can be compared.
+ * processor has forgotten much of what series lie in. Rounds differ by half on a shared machine, so that only runs in turn can be
+ * compared.
  *
  *   npm run bench:series-live -- [--rounds N] [--flows N] [--seconds N]
  */
