@@ -23,7 +23,7 @@ const { values } = parseArgs({
     captures: { type: 'string', default: 'fixtures' },
     flows: { type: 'string', default: '1000000' },
     rounds: { type: 'string', default: '3' },
-    exporters: { type: 'string', default: '1000' },
+    exporters: { type: 'string', default: '20' },
     nfdump: { type: 'string', default: '' },
     work: { type: 'string', default: join(tmpdir(), 'flowrelay-bench') },
   },
