@@ -1,3 +1,5 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { formatIPv6 } from '../bytes/address.ts';
 import { parseIPv4, parseIPv6 } from '../bytes/parse-address.ts';
 
 /** What IPv6 writes before an IPv4 address (RFC 4291 section 2.5.5.2), as the third word of four. */
@@ -41,4 +43,14 @@ export function hashWords(words: Uint32Array, at: number, count: number, seed: U
   }
   first = Math.imul(first ^ (first >>> 16), 0xc2b2_ae35) ^ second;
   return (first ^ (first >>> 13)) >>> 0;
+}
+
+/** Canonical text (RFC 5952) of an address; one mapped into IPv6 is given as IPv4. Undefined for anything else. */
+export function canonicalAddress(address: string): string | undefined {
+  if (isIPv4(address)) return address;
+  const mapped = address.startsWith('::ffff:') ? address.slice(7) : '';
+  if (isIPv4(mapped)) return mapped;
+  if (!isIPv6(address)) return undefined;
+  const { written } = encoder.encodeInto(address, text);
+  return parseIPv6(text, 0, written, octets, 0) ? formatIPv6(view, 0) : undefined;
 }

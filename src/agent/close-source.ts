@@ -4,6 +4,7 @@ import { type ChildProcess, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { LONGEST_LINE_OCTETS, parseClosedSocket } from './closed-socket-line.ts';
+import { LineReader } from './line-reader.ts';
 import { findProgram, mayEnterNamespaces, startInNamespace } from './namespace-tool.ts';
 import type { NetworkNamespace, SocketEntry } from './socket-entry.ts';
 
@@ -205,7 +206,7 @@ class Follower {
     if (pid !== undefined) this.#pids.add(pid);
     const startMs = performance.now();
     let hasPrinted = false;
-    const reader = new LineReader((line) => {
+    const reader = new LineReader(LONGEST_LINE_OCTETS, (line) => {
       hasPrinted = true;
       this.#take(line);
     });
@@ -252,33 +253,5 @@ class Follower {
     this.#timer = setTimeout(() => this.#start(), hasPrinted ? Math.min(SHORT_WAIT_MS, waitMs) : waitMs);
     // A restart that waits is no reason to stay.
     this.#timer.unref();
-  }
-}
-
-/** Cuts what comes in pieces into lines, and leaves out those that are too long. */
-class LineReader {
-  readonly #take: (line: string) => void;
-  #rest = '';
-  #isSkipping = false;
-
-  constructor(take: (line: string) => void) {
-    this.#take = take;
-  }
-
-  /** Takes the next octets; returns how many lines turned out too long. */
-  push(octets: Buffer): number {
-    const lines = (this.#rest + octets.toString('latin1')).split('\n');
-    this.#rest = lines.pop() ?? '';
-    let tooLong = 0;
-    for (const line of lines) {
-      if (this.#isSkipping) this.#isSkipping = false;
-      else this.#take(line);
-    }
-    if (this.#rest.length > LONGEST_LINE_OCTETS) {
-      if (!this.#isSkipping) tooLong++;
-      this.#isSkipping = true;
-      this.#rest = '';
-    }
-    return tooLong;
   }
 }

@@ -3,10 +3,11 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import { formatIPv6 } from '../bytes/address.ts';
-import { parseIPv6 } from '../bytes/parse-address.ts';
+import { canonicalAddress } from './address-words.ts';
 import { type FlowEnd, isLoopback } from './flow-end.ts';
-import { findProgram, followTool, startInNamespace } from './namespace-tool.ts';
+import { LineReader } from './line-reader.ts';
+import { findProgram } from './namespace-tool.ts';
+import { ToolShells } from './tool-shell.ts';
 
 /** Where {@link ConnectionTracking} looks. */
 export interface ConnectionTrackingOptions {
@@ -14,6 +15,8 @@ export interface ConnectionTrackingOptions {
   readonly procRoot?: string;
   /** conntrack(8), `''` for none; by default the one that is installed, where there are the rights of root that it needs. */
   readonly tool?: string;
+  /** Runs it. Default one of its own. */
+  readonly tools?: ToolShells;
   /** Addresses of the own network namespace. */
   readonly ownAddresses?: () => readonly string[];
   /** Longest a look may take, milliseconds. */
@@ -67,6 +70,7 @@ export class ConnectionTracking {
     this.#options = {
       procRoot: '/proc',
       tool: process.geteuid?.() === 0 ? (findProgram('conntrack') ?? '') : '',
+      tools: options.tools ?? new ToolShells(),
       ownAddresses,
       timeLimitMs: 2000,
       maxFileEntries: 16_384,
@@ -124,7 +128,7 @@ export class ConnectionTracking {
           const { bytesRead } = await file.read(piece, 0, PIECE_OCTETS, null);
           if (bytesRead === 0) return true;
           octets += bytesRead;
-          finder.take(piece.toString('latin1', 0, bytesRead));
+          finder.take(piece.subarray(0, bytesRead));
         }
         return false;
       } finally {
@@ -137,17 +141,10 @@ export class ConnectionTracking {
   }
 
   async #runTool(finder: PairFinder): Promise<boolean> {
-    const { procRoot, tool, timeLimitMs, maxOctets } = this.#options;
+    const { tool, tools, timeLimitMs, maxOctets } = this.#options;
     if (tool === '') return false;
-    const start = { program: tool, args: TOOL_WORDS, namespace: { id: 0, pid: 0 }, nsenter: '', procRoot };
-    const child = startInNamespace(start);
-    if (child === undefined) return false;
-    let octets = 0;
-    const { code } = await followTool(child, timeLimitMs, (piece) => {
-      octets += piece.length;
-      if (octets > maxOctets) child.kill('SIGKILL');
-      else finder.take(piece.toString('latin1'));
-    });
+    const limits = { timeMs: timeLimitMs, octets: maxOctets };
+    const { code } = await tools.run([tool, ...TOOL_WORDS], limits, (octets) => finder.take(octets));
     return code === 0;
   }
 }
@@ -184,7 +181,7 @@ class PairFinder {
   readonly pairs: TrackedPair[] = [];
   /** By protocol and both places, undefined where several are the same: those of other namespaces. */
   readonly #ends = new Map<string, FlowEnd | undefined>();
-  #rest = '';
+  readonly #reader = new LineReader(LINE_CHARACTERS, (line) => this.#takeLine(line));
 
   constructor(ends: readonly FlowEnd[]) {
     for (const end of ends) {
@@ -194,10 +191,8 @@ class PairFinder {
     }
   }
 
-  take(piece: string): void {
-    const lines = (this.#rest + piece).split('\n');
-    this.#rest = (lines.pop() ?? '').slice(0, LINE_CHARACTERS + 1);
-    for (const line of lines) this.#takeLine(line);
+  take(octets: Buffer): void {
+    this.#reader.push(octets);
   }
 
   #takeLine(line: string): void {
@@ -210,16 +205,9 @@ class PairFinder {
   }
 }
 
-const TEXT = new Uint8Array(64);
-const ADDRESS = new DataView(new ArrayBuffer(16));
-const encoder = new TextEncoder();
-
 /** Address and port; the file has all groups of an IPv6 address with all zeros. */
 function place(address: string, port: string): string {
-  if (!address.includes(':')) return `${address} ${port}`;
-  const { written } = encoder.encodeInto(address, TEXT);
-  const isAddress = parseIPv6(TEXT, 0, written, new Uint8Array(ADDRESS.buffer), 0);
-  return `${isAddress ? formatIPv6(ADDRESS, 0) : address} ${port}`;
+  return `${canonicalAddress(address) ?? address} ${port}`;
 }
 
 function ownAddresses(): string[] {

@@ -1,7 +1,7 @@
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv4 } from 'node:net';
 import { endianness } from 'node:os';
 import { formatIPv4, formatIPv6 } from '../bytes/address.ts';
-import { parseIPv6 } from '../bytes/parse-address.ts';
+import { canonicalAddress } from './address-words.ts';
 import { EventClock } from './event-clock.ts';
 import { LINE_MARK } from './event-program.ts';
 import type { KernelEvent, KernelEventKind } from './kernel-event.ts';
@@ -233,8 +233,8 @@ function readSocket(fields: readonly string[], at: number): SocketPart | undefin
   const cookie = cookieOf(fields[at + 1]!);
   const localPort = natural(fields[at + 2]);
   const remotePort = natural(fields[at + 3]);
-  const localAddress = canonical(fields[at + 4]!);
-  const remoteAddress = canonical(fields[at + 5]!);
+  const localAddress = canonicalAddress(fields[at + 4]!);
+  const remoteAddress = canonicalAddress(fields[at + 5]!);
   if (namespace < 0 || cookie === undefined || localAddress === undefined || remoteAddress === undefined)
     return undefined;
   if (localPort < 0 || localPort > 0xffff || remotePort < 0 || remotePort > 0xffff) return undefined;
@@ -268,16 +268,6 @@ function cookieOf(field: string): string | undefined {
 }
 
 const scratch = new DataView(new ArrayBuffer(16));
-const scratchOctets = new Uint8Array(scratch.buffer);
-
-/** Canonical text of an address that inet_ntop() wrote; undefined for anything else. */
-function canonical(field: string): string | undefined {
-  if (isIPv4(field)) return field;
-  const mapped = field.startsWith('::ffff:') ? field.slice(7) : '';
-  if (isIPv4(mapped)) return mapped;
-  if (!isIPv6(field) || !parseIPv6(Buffer.from(field, 'latin1'), 0, field.length, scratchOctets, 0)) return undefined;
-  return formatIPv6(scratch, 0);
-}
 
 /** The two 64-bit numbers hold four 32-bit words as they lie in memory, the first in the upper half. */
 function ipv6(first: bigint, second: bigint): string {

@@ -59,8 +59,8 @@ const LIST_EVERY_MS = 30_000;
 /**
  * The interfaces of the program's own network namespace with their counters, each veth with the containers at its other end.
  *
- * Counters come from /proc/net/dev, which costs a hundredth of a tool; what interfaces there are is asked of `ip` where their names change, a
- * counter went back, and now and then. Everything is asked of the kernel by `ip` or read from /proc: /sys/class/net shows the namespace that /sys was mounted in, which may be another.
+ * Counters come from /proc/net/dev, which costs a hundredth of a tool; what interfaces there are is asked of `ip` where their names
+ * change, a counter went back, and now and then. /sys/class/net would show the namespace that /sys was mounted in, which may be another.
  */
 export class InterfaceSource {
   readonly #ip: string;
@@ -297,13 +297,9 @@ export class InterfaceSource {
   ): Promise<Content | undefined> {
     this.#toolsRun++;
     const pieces: Buffer[] = [];
-    let octets = 0;
-    const { code } = await this.#tools.run([program, ...args], this.#timeoutMs, (piece) => {
-      octets += piece.length;
-      if (octets <= MAX_OUTPUT) pieces.push(Buffer.from(piece));
-    });
-    const isWhole = code === 0 && octets <= MAX_OUTPUT;
-    const content = isWhole ? read(Buffer.concat(pieces).toString()) : undefined;
+    const limits = { timeMs: this.#timeoutMs, octets: MAX_OUTPUT };
+    const { code } = await this.#tools.run([program, ...args], limits, (piece) => pieces.push(Buffer.from(piece)));
+    const content = code === 0 ? read(Buffer.concat(pieces).toString()) : undefined;
     if (content === undefined) this.#toolsFailed++;
     return content;
   }

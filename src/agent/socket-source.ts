@@ -280,7 +280,7 @@ export class SocketSource {
     this.counters.toolsRun++;
     const reader = new InetDiagReader(namespace.id, room);
     const command = [...within, ss, ...SS_ARGUMENTS];
-    const end = await this.#options.tools.run(command, timeLimitMs, (octets) => reader.push(octets));
+    const end = await this.#options.tools.run(command, { timeMs: timeLimitMs }, (octets) => reader.push(octets));
     if (end.isTimedOut) this.counters.toolTimeouts++;
     this.counters.socketsBeyondLimit += reader.socketsBeyondLimit;
     this.counters.entriesInvalid += reader.messagesInvalid;

@@ -14,6 +14,14 @@ export interface ToolOutcome {
   readonly isTimedOut: boolean;
 }
 
+/** What a tool may take. */
+export interface ToolLimits {
+  /** Longest it may run, milliseconds. */
+  readonly timeMs: number;
+  /** Most octets it may print; by default its reader bounds what it keeps. */
+  readonly octets?: number;
+}
+
 /** Settings of {@link ToolShells}; all may be left out. */
 export interface ToolShellOptions {
   /** Program that reads commands as sh(1) does. Default `/bin/sh`. */
@@ -42,13 +50,13 @@ export class ToolShells {
 
   /**
    * Runs a program, given by its path or found by PATH, with nothing on its standard input, and hands on what it prints on its standard output; what is
-   * handed over is valid during the call. After `timeLimitMs` it is killed with all that it started. Never rejects. Where too many run it waits.
+   * handed over is valid during the call. Beyond its limits it is killed with all that it started. Never rejects. Where too many run it waits.
    */
-  async run(words: readonly string[], timeLimitMs: number, take: (octets: Buffer) => void): Promise<ToolOutcome> {
+  async run(words: readonly string[], limits: ToolLimits, take: (octets: Buffer) => void): Promise<ToolOutcome> {
     // A newline would end the command.
     if (words.some((word) => /[\n\0]/.test(word))) return { code: null, isTimedOut: false };
     const shell = await this.#free();
-    const outcome = await shell.run(words.map(quoted).join(' '), timeLimitMs, take);
+    const outcome = await shell.run(words.map(quoted).join(' '), limits, take);
     const next = this.#waiting.shift();
     if (next !== undefined) next(shell);
     else this.#idle.push(shell);
@@ -72,6 +80,8 @@ export class ToolShells {
 
 /** One tool under way. */
 interface Run {
+  /** Octets that it may still print. */
+  octets: number;
   readonly take: (octets: Buffer) => void;
   readonly end: (outcome: ToolOutcome) => void;
 }
@@ -90,23 +100,24 @@ class Shell {
     this.#program = program;
   }
 
-  run(command: string, timeLimitMs: number, take: (octets: Buffer) => void): Promise<ToolOutcome> {
+  run(
+    command: string,
+    { timeMs, octets = Number.POSITIVE_INFINITY }: ToolLimits,
+    take: (octets: Buffer) => void,
+  ): Promise<ToolOutcome> {
     return new Promise((resolve) => {
       const child = this.#started();
       if (child === undefined) {
         resolve({ code: null, isTimedOut: false });
         return;
       }
-      const timer = setTimeout(() => {
-        this.#finish({ code: null, isTimedOut: true });
-        this.#kill();
-      }, timeLimitMs);
+      const timer = setTimeout(() => this.#kill(true), timeMs);
       const end = (outcome: ToolOutcome) => {
         clearTimeout(timer);
         resolve(outcome);
       };
       this.#held = Buffer.alloc(0);
-      this.#run = { take, end };
+      this.#run = { octets, take, end };
       this.#output?.ref();
       child.stdin?.write(`${command} </dev/null 2>/dev/null\n`);
     });
@@ -158,7 +169,14 @@ class Shell {
     }
     const trailer = all.toString('latin1', end);
     const isOver = trailer.startsWith(`\n${this.#mark} `) && trailer.endsWith('\n');
-    if (end > 0) this.#run?.take(all.subarray(0, end));
+    if (end > 0 && this.#run !== undefined) {
+      this.#run.octets -= end;
+      if (this.#run.octets < 0) {
+        this.#kill();
+        return;
+      }
+      this.#run.take(all.subarray(0, end));
+    }
     this.#held = Buffer.from(all.subarray(end));
     if (isOver) this.#finish({ code: Number(trailer.slice(-4, -1)), isTimedOut: false });
   }
@@ -175,10 +193,10 @@ class Shell {
     return (this.#child?.stdout as Socket | null | undefined) ?? undefined;
   }
 
-  #kill(): void {
+  #kill(isTimedOut = false): void {
     const child = this.#child;
     this.#child = undefined;
-    this.#finish({ code: null, isTimedOut: false });
+    this.#finish({ code: null, isTimedOut });
     if (child?.pid === undefined) return;
     try {
       process.kill(-child.pid, 'SIGKILL');

@@ -70,7 +70,7 @@ export class AgentSources implements AgentParts {
       SocketSource.open({ mode: isProc ? 'proc' : 'netlink', ignoredPids, tools }),
       ContainerDirectory.open({ moreSockets: containerSockets }),
     ]);
-    const tracking = new ConnectionTracking(isProc ? { tool: '' } : {});
+    const tracking = new ConnectionTracking({ tools, ...(isProc && { tool: '' }) });
     sources = new AgentSources({ sockets, closes, containers, tracking, tools }, agentCommandLines, options);
     sources.#tellMissing();
     if (agentMode === 'auto' || agentMode === 'ebpf') sources.#opening = sources.#openEvents();

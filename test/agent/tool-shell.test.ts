@@ -2,16 +2,19 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type ToolOutcome, ToolShells } from '../../src/agent/tool-shell.ts';
+import { type ToolLimits, type ToolOutcome, ToolShells } from '../../src/agent/tool-shell.ts';
 
 describe('ToolShells', () => {
   let shells: ToolShells;
 
   afterEach(() => shells.close());
 
-  async function run(words: readonly string[], timeLimitMs = 10_000): Promise<ToolOutcome & { output: string }> {
+  async function run(
+    words: readonly string[],
+    limits: ToolLimits = { timeMs: 10_000 },
+  ): Promise<ToolOutcome & { output: string }> {
     const pieces: Buffer[] = [];
-    const outcome = await shells.run(words, timeLimitMs, (octets) => pieces.push(Buffer.from(octets)));
+    const outcome = await shells.run(words, limits, (octets) => pieces.push(Buffer.from(octets)));
     return { ...outcome, output: Buffer.concat(pieces).toString('latin1') };
   }
 
@@ -52,13 +55,25 @@ describe('ToolShells', () => {
   it('kills a tool that takes too long with all it started, and goes on', async () => {
     shells = new ToolShells();
     // The last octets may be how it ended: they are held back.
-    const slow = await run(script('sleep 61.25 & printf "%s%60s" "$!" ""; wait'), 300);
+    const slow = await run(script('sleep 61.25 & printf "%s%60s" "$!" ""; wait'), { timeMs: 300 });
     expect(slow).toMatchObject({ code: null, isTimedOut: true });
     const pid = Number(slow.output);
     expect(pid).toBeGreaterThan(1);
     const isThere = () => existsSync(`/proc/${pid}/exe`);
     for (let i = 0; i < 100 && isThere(); i++) await sleep(20);
     expect(isThere()).toBe(false);
+    expect((await run(['echo', 'again'])).output).toBe('again\n');
+  });
+
+  it('kills a tool that prints too much, and hands on no more than it may', async () => {
+    shells = new ToolShells();
+    const endless = await run(['yes'], { timeMs: 60_000, octets: 100_000 });
+    expect(endless).toMatchObject({ code: null, isTimedOut: false });
+    expect(endless.output.length).toBeLessThanOrEqual(100_000);
+    expect(await run(['head', '-c', '1000', '/dev/zero'], { timeMs: 10_000, octets: 1000 })).toMatchObject({ code: 0 });
+    expect(await run(['head', '-c', '1001', '/dev/zero'], { timeMs: 10_000, octets: 1000 })).toMatchObject({
+      code: null,
+    });
     expect((await run(['echo', 'again'])).output).toBe('again\n');
   });
 
