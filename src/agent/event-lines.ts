@@ -57,7 +57,7 @@ export class EventLines {
   lost = 0;
   /** Lines that are nothing known. */
   malformed = 0;
-  /** Whether the program is at work: it says B before its probes are attached, and H each second when they are. */
+  /** Whether the program is at work: it says B before its probes are attached, and H a second after, and every few seconds. */
   hasBegun = false;
   readonly #clock: EventClock;
   readonly #rest = Buffer.alloc(LONGEST_LINE);

@@ -27,8 +27,8 @@ export const LINE_MARK = '#flowrelay-event';
 export const PATH_OCTETS = 64;
 /** How often datagrams are summed up, milliseconds. */
 export const SUM_INTERVAL_MS = 1000;
-/** The kernel's time is told so often: each time wakes the reader. */
-const TIME_INTERVAL_MS = 4000;
+/** The kernel's time is told in the first of so many seconds, and again so often: each time wakes the reader, the first says that probes are at work. */
+const TIME_SECONDS = 4;
 
 const REQUIRED = ['sock:inet_sock_set_state', 'sched:sched_process_exec', 'sched:sched_process_exit'] as const;
 
@@ -73,8 +73,11 @@ export function eventProgram(probes: KernelProbes): EventProgram | string {
   return { source: parts.join('\n'), missing };
 }
 
-const BEGIN = `BEGIN { printf("${LINE_MARK}\\tB\\t%llu\\n", nsecs); @half = 0; }
-interval:ms:${TIME_INTERVAL_MS} { printf("${LINE_MARK}\\tH\\t%llu\\n", nsecs); }`;
+const BEGIN = `BEGIN { printf("${LINE_MARK}\\tB\\t%llu\\n", nsecs); @half = 0; @second = 0; }
+interval:ms:1000 {
+  if (@second % ${TIME_SECONDS} == 0) { printf("${LINE_MARK}\\tH\\t%llu\\n", nsecs); }
+  @second = @second + 1;
+}`;
 
 const PROCESSES = `tracepoint:sched:sched_process_exec {
   $task = curtask;
