@@ -109,9 +109,8 @@ export class AgentSources implements AgentParts {
   }
 
   #tellMissing(): void {
-    const { sockets, closes, owners, containers, tracking } = this;
-    const others = [...owners.missing(), ...containers.missing, ...tracking.missing];
-    const lines = [...sockets.missing, ...(closes?.missing ?? []), ...others];
+    const { sockets, closes, owners, containers } = this;
+    const lines = [...sockets.missing, ...(closes?.missing ?? []), ...owners.missing(), ...containers.missing];
     for (const line of new Set(lines)) this.#options.onMissing(line);
   }
 

@@ -46,12 +46,15 @@ class LiveAgent extends LiveRun implements RunningAgent {
   async start(): Promise<void> {
     const { configuration, log } = this;
     await this.openSenders({ status: () => probeFeedStatus(0), isAgent: true }, 1);
+    const onMissing = (line: string) => log.write('warning', 'part_missing', line);
     this.sources = await AgentSources.open(configuration, {
       onEvents: (events) => this.#guard(() => this.agent?.takeEvents(events)),
       onClose: (entry, timeMs) => this.#guard(() => this.agent?.takeClose(entry, timeMs)),
-      onMissing: (line) => log.write('warning', 'part_missing', line),
+      onMissing,
       onPresent: (line) => log.write('info', 'part_present', line),
     });
+    // Who looks up owners of other flows does not join any.
+    for (const line of this.sources.tracking.missing) onMissing(line);
     const { address, all } = hostAddresses();
     const exporter = configuration.agentAddress || address;
     const { interval, agentDialect, agentCommandLines } = configuration;
