@@ -58,7 +58,6 @@ export class ExportSink implements Sink {
   readonly #isBalanced: boolean;
   /** Runs only while flows wait: a process with nothing to do is not woken. */
   #timer: NodeJS.Timeout | undefined;
-  #isTimed = false;
   #isClosed = false;
 
   /** Opens all destinations; rejects with one clear error, and leaves nothing open, where one cannot be. */
@@ -91,7 +90,7 @@ export class ExportSink implements Sink {
 
   write(flow: Flow): void {
     const { targets } = this;
-    if (!this.#isTimed) this.#startTimer();
+    if (this.#timer === undefined) this.#startTimer();
     if (this.#isBalanced) {
       targets[flowHash(flow) % targets.length]!.format.write(flow);
       return;
@@ -100,7 +99,7 @@ export class ExportSink implements Sink {
   }
 
   writeRecord(record: PlainRecord): void {
-    if (!this.#isTimed) this.#startTimer();
+    if (this.#timer === undefined) this.#startTimer();
     for (let i = 0; i < this.targets.length; i++) this.targets[i]!.format.writeRecord(record);
   }
 
@@ -125,15 +124,13 @@ export class ExportSink implements Sink {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    this.#isTimed = true;
     this.#flushFormats();
     await Promise.all(this.targets.map(({ transport }) => transport.close()));
   }
 
   #startTimer(): void {
-    this.#isTimed = true;
     this.#timer = setTimeout(() => {
-      this.#isTimed = false;
+      this.#timer = undefined;
       this.#flushFormats();
     }, FLUSH_MS).unref();
   }
