@@ -3,11 +3,13 @@ import type { SocketEntry } from '../../src/agent/socket-entry.ts';
 import { ToldSockets } from '../../src/agent/told-sockets.ts';
 import { socketOf } from '../support/agent-parts.ts';
 
+type Look = [entry: SocketEntry, pid: number, nowMs: number];
+
 describe('ToldSockets', () => {
   const ENTRY = socketOf('192.0.2.7:41234', '198.51.100.2:22', { segmentsSent: 3, segmentsReceived: 2 });
 
   /** Whether `entry` is due at the look at `nowMs`, each look with nothing else. */
-  function looks(...each: readonly [entry: SocketEntry, pid: number, nowMs: number][]): boolean[] {
+  function looks(...each: readonly Look[]): boolean[] {
     const told = new ToldSockets();
     return each.map(([entry, pid, nowMs]) => {
       const isDue = told.isDue(entry, pid, nowMs);
@@ -18,11 +20,8 @@ describe('ToldSockets', () => {
 
   it('tells of a socket that nothing happens to once a minute', () => {
     const times = [0, 5000, 59_999, 60_000, 65_000, 120_000];
-    expect(
-      looks(
-        ...times.map((ms) => [{ ...ENTRY }, 1, ms] as const).map((each) => [...each] as [SocketEntry, number, number]),
-      ),
-    ).toEqual([true, false, false, true, false, true]);
+    const sameAgain = times.map((ms): Look => [{ ...ENTRY }, 1, ms]);
+    expect(looks(...sameAgain)).toEqual([true, false, false, true, false, true]);
   });
 
   it.each<[string, SocketEntry, number]>([

@@ -4,11 +4,11 @@ import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hasProgram } from '../support/lab.ts';
+import { rootObstacle } from '../support/lab.ts';
 import { buildProgram, RunningProgram } from '../support/program.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'flowrelay-live-'));
-const mayCapture = process.getuid?.() === 0 && hasProgram('tcpdump');
+const mayCapture = rootObstacle('captures', 'tcpdump') === undefined;
 
 const COMMANDS: readonly (readonly [string, readonly string[], boolean])[] = [
   ['collect', ['--listen', 'udp://127.0.0.1:0'], true],
