@@ -49,7 +49,7 @@ const KEY_WORDS = 10;
 const NAMESPACE = 10;
 const ROW_WORDS = 11;
 const NONE = -1;
-/** Ends are told by the kernel's events and by ss: within so long it is the same one, milliseconds. */
+/** The kernel's events and ss tell of the same socket, each with its own delay and clock: within so long it is the same one, milliseconds. */
 const TOLD_TWICE_MS = 1000;
 
 /** See the head of this file. */
@@ -265,13 +265,18 @@ export class SocketDirectory {
         const known = this.cookies[row]!;
         if (cookie !== '' && known !== '') {
           if (cookie === known) return row;
-        } else if (this.hasEnded[row] === 0 || timeMs <= this.lastMs[row]!) {
+        } else if (this.hasEnded[row] === 0 || timeMs <= this.lastMs[row]! + this.lateMs(row)) {
           const knownInode = this.inodes[row]!;
           if (inode === 0 || knownInode === 0 || inode === knownInode) return row;
         }
       }
     }
     return NONE;
+  }
+
+  /** How long after a row's end its socket may still be told of: where only its end is known so far, its beginning comes by another way, later. */
+  private lateMs(row: number): number {
+    return this.owners[row]?.process === undefined ? TOLD_TWICE_MS : 0;
   }
 
   /** The kernel has connected sockets once only: those of the key that had it before have ended. */

@@ -130,6 +130,22 @@ describe('ports used again', () => {
     expect(directory.size).toBe(2);
   });
 
+  it('are one socket whose end ss told before the event of its beginning came', () => {
+    // As a kernel's clock and a busy machine made it: the flow ended before the first word of its socket, and the event bears a later time.
+    const tuple = socketOf('192.0.2.7:35506', '198.51.100.1:80');
+    directory.see(tuple, { cookie: 'a876f', inode: 0 }, ownerOf(0), 2401);
+    directory.end(tuple, 'a876f', 2401);
+    directory.see(tuple, { cookie: '', inode: 0 }, ownerOf(19974), 2401.2);
+    directory.end(tuple, '', 2402.9);
+    expect(directory.size).toBe(1);
+    expect(pidOf('192.0.2.7:35506', '198.51.100.1:80', 2398, 2400)).toBe(19974);
+    // The next one to use the port is another, however soon it comes.
+    directory.see(tuple, { cookie: '', inode: 0 }, ownerOf(20000), 2500);
+    expect(directory.size).toBe(2);
+    expect(pidOf('192.0.2.7:35506', '198.51.100.1:80', 2398, 2400)).toBe(19974);
+    expect(pidOf('192.0.2.7:35506', '198.51.100.1:80', 2500, 2600)).toBe(20000);
+  });
+
   it('are one socket whose end was told before the look that saw it', () => {
     directory.see(first, { cookie: '', inode: 0 }, ownerOf(11), 100_000);
     directory.end(first, '', 103_000);

@@ -212,7 +212,7 @@ describe.skipIf(lacking.length > 0 || containerObstacle() !== undefined)('owners
       const [from, to] = [lab.container(clientName).address, lab.container(serverName).address];
       const flows = lines.filter((line) => line['IPV4_SRC_ADDR'] === from && line['IPV4_DST_ADDR'] === to);
       expect(flows.length, `${clientName} to ${serverName}`).toBeGreaterThan(2);
-      // Another lab beside this one may have the same addresses: then there may be none, but no wrong one.
+      // Before the first look at the sockets has ended there may be none, but no wrong one.
       for (const flow of flows)
         if (flow['DST_PROC_CONTAINER_ID'] !== undefined) expect(flow).toMatchObject(shown('DST', serverName));
       for (const flow of flows)
