@@ -124,7 +124,7 @@ function accessor(field: FieldName, type: FieldType): PropertyDescriptor & ThisT
   }
 }
 
-/** A record that is no flow: an Options Data Record, an sFlow counters sample, or an interface's counters. Made anew for each, and the receiver's to keep. */
+/** A record that is no flow: an Options Data Record, an sFlow counters sample, or an interface's counters. Its values may be kept, and never change. */
 export interface PlainRecord {
   readonly recordType: 'options' | 'counters';
   /** Valid during the call only. */
@@ -133,4 +133,6 @@ export interface PlainRecord {
   readonly values: Readonly<Record<string, PlainValue>>;
   /** The same under IANA's names, where they differ. */
   readonly ianaValues: Readonly<Record<string, PlainValue>>;
+  /** These same two objects came before and are likely to come again: what is made of them may be kept by them. */
+  readonly comesAgain?: boolean;
 }

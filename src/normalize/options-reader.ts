@@ -1,278 +1,163 @@
 import type { MessageContext } from '../decode/message.ts';
 import type { RecordReader } from '../decode/record-reader.ts';
-import { type FieldSpecifier, type Template, VARIABLE_LENGTH } from '../decode/template.ts';
-import { plainElementValue, plainText } from '../flow/element-value.ts';
+import { type Template, VARIABLE_LENGTH } from '../decode/template.ts';
+import { plainElementValue } from '../flow/element-value.ts';
 import type { Attachment, PlainValue } from '../flow/flow.ts';
 import type { Origin } from '../flow/origin.ts';
 import type { RecordOutput } from '../flow/record-output.ts';
-import { elementOfTypeInformation } from '../ie/element.ts';
 import type { ElementLookup, Registry } from '../ie/registry.ts';
-import { DomainOptions, MAX_NAME_LENGTH, type OptionBudget } from './domain-options.ts';
-import { applicationNumber, domainOptions, setOrigin } from './flow-reader.ts';
+import { DomainOptions, type OptionBudget } from './domain-options.ts';
+import { domainOptions, setOrigin } from './flow-reader.ts';
+import type { KnownOptions, OptionsRecord } from './known-options.ts';
 import { decodeList } from './list.ts';
 import { addValue } from './named-values.ts';
-import { describeElement, elementValue, isListType, keysBesideOrigin } from './record-plan.ts';
-import { samplingIntervalOf } from './sampling.ts';
+import { learn, lessonOf, ToldFields } from './options-lesson.ts';
+import { type OptionsPlan, planOptions } from './options-plan.ts';
+import type { PlanBudget, PlanHolder } from './plan-budget.ts';
 
-/** Scope types of NetFlow v9 (RFC 3954 section 6.1). */
-const SCOPE_INTERFACE = 2;
+/** A plan without a field takes as much as one of so many. */
+const PLAN_OVERHEAD = 8;
 
-/** Elements that options data is read for. */
-const IE = {
-  ingressInterface: 10,
-  egressInterface: 14,
-  samplingInterval: 34,
-  samplerId: 48,
-  samplerRandomInterval: 50,
-  interfaceName: 82,
-  interfaceDescription: 83,
-  applicationDescription: 94,
-  applicationId: 95,
-  applicationName: 96,
-  systemInitTimeMilliseconds: 160,
-  ingressVrfId: 234,
-  egressVrfId: 235,
-  vrfName: 236,
-  selectorId: 302,
-  informationElementId: 303,
-  samplingPacketInterval: 305,
-  samplingPacketSpace: 306,
-  samplingSize: 309,
-  samplingPopulation: 310,
-  samplingProbability: 311,
-  informationElementDataType: 339,
-  informationElementName: 341,
-  informationElementSemantics: 344,
-  informationElementUnits: 345,
-  privateEnterpriseNumber: 346,
-} as const;
-
-/** Counts an Exporter gives of itself (RFC 7011 section 4.1 to 4.3). */
-const STATISTICS: ReadonlySet<number> = new Set([40, 41, 42, 163, 164, 165, 166, 167, 168]);
-
-/** Where a field of the record being read lies. */
-interface FieldOctets {
-  readonly at: number;
-  readonly length: number;
+/** What all readers of options data of a program share. */
+export interface OptionsReaderContext {
+  readonly registry: Registry;
+  readonly output: RecordOutput;
+  readonly origin: Origin;
+  readonly budget: OptionBudget;
+  readonly plans: PlanBudget;
+  readonly known: KnownOptions;
 }
 
 /** Reads records of an Options Template: keeps what they tell about the Exporter and hands each on as a record. */
-export class OptionsReader implements RecordReader {
+export class OptionsReader implements RecordReader, PlanHolder {
+  private readonly context: OptionsReaderContext;
   private readonly template: Template;
-  private readonly registry: Registry;
-  private readonly output: RecordOutput;
-  private readonly origin: Origin;
-  private readonly budget: OptionBudget;
-  private readonly fields = new Map<number, FieldOctets>();
-  private view: DataView = new DataView(new ArrayBuffer(0));
+  private readonly told = new ToldFields();
+  private plan: OptionsPlan | undefined;
+  /** Plans for Exporters that have described elements of their own (RFC 5610). */
+  private ownPlans = new WeakMap<ElementLookup, { readonly plan: OptionsPlan; readonly version: number }>();
 
-  constructor(template: Template, registry: Registry, output: RecordOutput, origin: Origin, budget: OptionBudget) {
-    this.budget = budget;
+  constructor(context: OptionsReaderContext, template: Template) {
+    this.context = context;
     this.template = template;
-    this.registry = registry;
-    this.output = output;
-    this.origin = origin;
   }
 
   readSet(message: MessageContext, start: number, end: number): number {
+    const { output, origin, registry, budget } = this.context;
     const { domain, counters } = message.session;
-    domain.state ??= new DomainOptions(this.budget);
+    domain.state ??= new DomainOptions(budget);
     const options = domainOptions(message.session)!;
-    setOrigin(this.origin, message);
-    this.view = message.view;
+    setOrigin(origin, message);
     let pos = start;
     let records = 0;
     while (end - pos >= this.template.minRecordLength) {
-      const values: Record<string, PlainValue> = {};
-      const ianaValues: Record<string, PlainValue> = {};
-      pos = this.readRecord(message, pos, end, options.registry ?? this.registry, values, ianaValues);
-      if (pos < 0) {
+      // Anew for each record: it may have described an element.
+      const plan = this.planFor(options);
+      const next = plan.hasVariableLength
+        ? variableRecordEnd(plan, message.view, pos, end)
+        : pos + this.template.minRecordLength;
+      if (next < 0) {
         counters.faults.record_truncated++;
         break;
       }
-      this.learn(options);
+      const known = this.known(plan, message.view, pos, next);
+      const record = known ?? this.read(plan, message, pos, next, options.registry ?? registry);
+      learn(options, record.lesson, registry);
       records++;
-      this.output.writeRecord({ recordType: 'options', origin: this.origin, values, ianaValues });
+      const { values, ianaValues } = record;
+      output.writeRecord({ recordType: 'options', origin, values, ianaValues, comesAgain: known !== undefined });
+      pos = next;
     }
     return records;
   }
 
-  private readRecord(
+  unload(): void {
+    this.plan = undefined;
+    this.ownPlans = new WeakMap();
+  }
+
+  private planFor({ registry, registryVersion }: DomainOptions): OptionsPlan {
+    if (registry === undefined) {
+      this.plan ??= this.makePlan(this.context.registry);
+      return this.plan;
+    }
+    const own = this.ownPlans.get(registry);
+    if (own?.version === registryVersion) return own.plan;
+    const plan = this.makePlan(registry);
+    this.ownPlans.set(registry, { plan, version: registryVersion });
+    return plan;
+  }
+
+  private makePlan(registry: ElementLookup): OptionsPlan {
+    this.context.plans.add(this, this.template.fields.length + PLAN_OVERHEAD);
+    return planOptions(this.template, registry);
+  }
+
+  private known(plan: OptionsPlan, view: DataView, start: number, end: number): OptionsRecord | undefined {
+    return plan.dependsOnOctetsOnly ? this.context.known.find(plan, view, start, end) : undefined;
+  }
+
+  private read(
+    plan: OptionsPlan,
     message: MessageContext,
     start: number,
     end: number,
     registry: ElementLookup,
-    values: Record<string, PlainValue>,
-    ianaValues: Record<string, PlainValue>,
-  ): number {
+  ): OptionsRecord {
     const { view, exportTimeMs } = message;
-    const { fields, scopeFieldCount, version } = this.template;
-    this.fields.clear();
+    const { told } = this;
+    const values: Record<string, PlainValue> = {};
+    const ianaValues: Record<string, PlainValue> = {};
+    told.begin(view);
     let pos = start;
-    for (let i = 0; i < fields.length; i++) {
-      const specifier = fields[i]!;
-      let { length } = specifier;
+    for (let i = 0; i < plan.fields.length; i++) {
+      const { length: specified, ntop, iana, value, list, toldSlot } = plan.fields[i]!;
+      let length = specified;
       if (length === VARIABLE_LENGTH) {
-        if (pos + 1 > end) return -1;
         length = view.getUint8(pos++);
         if (length === 255) {
-          if (pos + 2 > end) return -1;
           length = view.getUint16(pos);
           pos += 2;
         }
       }
-      if (pos + length > end) return -1;
-      if (length > 0) {
-        const isScopeType = version === 9 && i < scopeFieldCount;
-        const { ntop, iana, value, list } = isScopeType
-          ? this.scope(specifier, length, registry)
-          : this.element(specifier, registry);
-        if (!isScopeType && specifier.enterpriseNumber === 0) this.fields.set(specifier.elementId, { at: pos, length });
-        if (isScopeType && specifier.elementId === SCOPE_INTERFACE)
-          this.fields.set(IE.ingressInterface, { at: pos, length });
-        if (list !== undefined) {
-          const attachments: Attachment[] = [];
-          decodeList({ type: list, ntop, iana, positionSlot: 0, length }, message, pos, length, registry, attachments);
-          for (const attachment of attachments) {
-            addValue(values, attachment.ntop, attachment.value);
-            addValue(ianaValues, attachment.iana, attachment.ianaValue ?? attachment.value);
-          }
-        } else {
-          const plain = plainElementValue(view, pos, length, value, exportTimeMs);
-          addValue(values, ntop, plain);
-          addValue(ianaValues, iana, plain);
+      if (length === 0) continue;
+      if (toldSlot >= 0) told.set(toldSlot, pos, length);
+      if (list !== undefined) {
+        const attachments: Attachment[] = [];
+        decodeList({ type: list, ntop, iana, positionSlot: 0, length }, message, pos, length, registry, attachments);
+        for (const attachment of attachments) {
+          addValue(values, attachment.ntop, attachment.value);
+          addValue(ianaValues, attachment.iana, attachment.ianaValue ?? attachment.value);
         }
+      } else {
+        const plain = plainElementValue(view, pos, length, value, exportTimeMs);
+        addValue(values, ntop, plain);
+        addValue(ianaValues, iana, plain);
       }
       pos += length;
     }
-    return pos;
+    const record = { values, ianaValues, lesson: lessonOf(told, this.context.registry) };
+    if (plan.dependsOnOctetsOnly) this.context.known.add(plan, view, start, end, record);
+    return record;
   }
+}
 
-  private element(specifier: FieldSpecifier, registry: ElementLookup) {
-    const { element, ntop, iana, type } = describeElement(this.template.version, specifier, registry);
-    const list = isListType(type) ? type : undefined;
-    const keys = keysBesideOrigin(specifier, { ntop, iana });
-    return { ...keys, value: elementValue(element, type, specifier.length), list };
-  }
-
-  private scope({ elementId }: FieldSpecifier, length: number, registry: ElementLookup) {
-    const scope = registry.findNetflow9Scope(elementId)?.name.replace(/^scope/, '') ?? String(elementId);
-    const name = `SCOPE_${scope.toUpperCase()}`;
-    return {
-      ntop: name,
-      iana: name,
-      value: length <= 8 ? ('unsigned' as const) : ('hexadecimal' as const),
-      list: undefined,
-    };
-  }
-
-  private learn(options: DomainOptions): void {
-    let isChanged = this.learnSampling(options);
-    isChanged = this.learnNames(options) || isChanged;
-    const start = this.number(IE.systemInitTimeMilliseconds);
-    if (start !== undefined && start > 0 && start !== options.systemInitTimeMs) {
-      options.systemInitTimeMs = start;
-      isChanged = true;
+/** Where the record at `start` ends; -1 where that is behind `end`. */
+function variableRecordEnd({ fields }: OptionsPlan, view: DataView, start: number, end: number): number {
+  let pos = start;
+  for (let i = 0; i < fields.length; i++) {
+    let { length } = fields[i]!;
+    if (length === VARIABLE_LENGTH) {
+      if (pos + 1 > end) return -1;
+      length = view.getUint8(pos++);
+      if (length === 255) {
+        if (pos + 2 > end) return -1;
+        length = view.getUint16(pos);
+        pos += 2;
+      }
     }
-    for (const id of this.fields.keys()) {
-      if (!STATISTICS.has(id)) continue;
-      options.statistics.set(this.registry.find(0, id)?.name ?? String(id), this.number(id)!);
-    }
-    isChanged = this.learnElement(options) || isChanged;
-    if (isChanged) options.changes++;
+    pos += length;
+    if (pos > end) return -1;
   }
-
-  private learnSampling(options: DomainOptions): boolean {
-    const interval = samplingIntervalOf({
-      interval: this.number(IE.samplingInterval) ?? this.number(IE.samplerRandomInterval),
-      packetInterval: this.number(IE.samplingPacketInterval),
-      packetSpace: this.number(IE.samplingPacketSpace),
-      size: this.number(IE.samplingSize),
-      population: this.number(IE.samplingPopulation),
-      probability: this.float(IE.samplingProbability),
-    });
-    if (interval === 0) return false;
-    const sampler = this.number(IE.samplerId) ?? this.number(IE.selectorId);
-    if (sampler !== undefined) return options.samplers.set(sampler, interval);
-    const ifIndex = this.interfaceIndex();
-    if (ifIndex !== undefined && ifIndex !== 0) return options.interfaceSampling.set(ifIndex, interval);
-    if (options.samplingInterval === interval) return false;
-    options.samplingInterval = interval;
-    return true;
-  }
-
-  private learnNames(options: DomainOptions): boolean {
-    let isChanged = false;
-    const ifIndex = this.interfaceIndex();
-    const interfaceName = this.text(IE.interfaceName) ?? this.text(IE.interfaceDescription);
-    if (ifIndex !== undefined && interfaceName !== undefined)
-      isChanged = options.interfaceNames.set(ifIndex, interfaceName);
-    const application = this.fields.get(IE.applicationId);
-    const applicationName = this.text(IE.applicationName) ?? this.text(IE.applicationDescription);
-    if (application !== undefined && applicationName !== undefined) {
-      const id = applicationNumber(this.view, application.at, application.length);
-      if (id >= 0) isChanged = options.applicationNames.set(id, applicationName) || isChanged;
-    }
-    const vrf = this.number(IE.ingressVrfId) ?? this.number(IE.egressVrfId);
-    const vrfName = this.text(IE.vrfName);
-    if (vrf !== undefined && vrfName !== undefined) isChanged = options.vrfNames.set(vrf, vrfName) || isChanged;
-    return isChanged;
-  }
-
-  /** A type record (RFC 5610 section 3.9): an element of the Exporter's own. */
-  private learnElement(options: DomainOptions): boolean {
-    const id = this.number(IE.informationElementId);
-    const enterpriseNumber = this.number(IE.privateEnterpriseNumber);
-    const name = this.text(IE.informationElementName);
-    if (id === undefined || !enterpriseNumber || name === undefined) return false;
-    const element = elementOfTypeInformation({
-      enterpriseNumber,
-      id: id & 0x7fff,
-      name,
-      dataTypeCode: this.number(IE.informationElementDataType) ?? 0,
-      semanticsCode: this.number(IE.informationElementSemantics) ?? 0,
-      unitsCode: this.number(IE.informationElementUnits) ?? 0,
-    });
-    if (element === undefined) return false;
-    options.registry ??= this.registry.overlay();
-    if (!options.takeElement()) return false;
-    const outcome = options.registry.add(element);
-    if (outcome !== 'added') options.giveElement();
-    if (outcome !== 'added' && outcome !== 'changed') return false;
-    options.registryVersion++;
-    return true;
-  }
-
-  private interfaceIndex(): number | undefined {
-    return this.number(IE.ingressInterface) ?? this.number(IE.egressInterface);
-  }
-
-  private number(id: number): number | undefined {
-    const field = this.fields.get(id);
-    if (field === undefined || field.length > 8) return undefined;
-    let value = 0;
-    for (let i = 0; i < field.length; i++) value = value * 256 + this.view.getUint8(field.at + i);
-    return value;
-  }
-
-  private float(id: number): number | undefined {
-    const field = this.fields.get(id);
-    if (field === undefined) return undefined;
-    return field.length === 8
-      ? this.view.getFloat64(field.at)
-      : field.length === 4
-        ? this.view.getFloat32(field.at)
-        : undefined;
-  }
-
-  private text(id: number): string | undefined {
-    const field = this.fields.get(id);
-    if (field === undefined) return undefined;
-    const text = plainText(this.view, field.at, Math.min(field.length, MAX_NAME_LENGTH * 4));
-    if (text === '') return undefined;
-    // A slice would keep the whole text alive.
-    return text.length <= MAX_NAME_LENGTH
-      ? text
-      : Buffer.from(text.slice(0, MAX_NAME_LENGTH), 'utf16le').toString('utf16le');
-  }
+  return pos;
 }

@@ -3,7 +3,8 @@ import type { Session } from '../decode/session.ts';
 import type { Template } from '../decode/template.ts';
 import type { Registry } from '../ie/registry.ts';
 import { domainOptions, FlowReader, type FlowReaderContext } from './flow-reader.ts';
-import { OptionsReader } from './options-reader.ts';
+import { KnownOptions } from './known-options.ts';
+import { OptionsReader, type OptionsReaderContext } from './options-reader.ts';
 
 /** Fields of the Templates whose readers are kept for others of the same fields, and what a reader adds. */
 const MAX_SHARED_FIELDS = 32_768;
@@ -15,26 +16,22 @@ const READER_OVERHEAD = 8;
  */
 export class NormalizingReaders implements ReaderFactory {
   private readonly context: FlowReaderContext;
-  private readonly registry: Registry;
+  private readonly optionsContext: OptionsReaderContext;
   private readonly flowReaders = new SharedReaders<FlowReader>();
   private readonly optionsReaders = new SharedReaders<OptionsReader>();
 
   constructor(context: FlowReaderContext, registry: Registry) {
     this.context = context;
-    this.registry = registry;
+    const { output, flow, optionBudget: budget, plans } = context;
+    this.optionsContext = { registry, output, origin: flow.origin, budget, plans, known: new KnownOptions() };
   }
 
   readerFor(session: Session, template: Template): RecordReader {
     const key = `${template.version} ${template.scopeFieldCount} ${template.signature}`;
     if (template.scopeFieldCount >= 0) {
-      const { output, flow, optionBudget } = this.context;
       return (
         this.optionsReaders.find(key) ??
-        this.optionsReaders.add(
-          key,
-          template,
-          new OptionsReader(template, this.registry, output, flow.origin, optionBudget),
-        )
+        this.optionsReaders.add(key, template, new OptionsReader(this.optionsContext, template))
       );
     }
     const options = domainOptions(session);

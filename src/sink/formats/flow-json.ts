@@ -45,6 +45,8 @@ export class FlowJson implements RecordOutput {
   private pos = 0;
   /** Go with their layouts, which go with the plans of Templates. */
   private readonly writers = new WeakMap<Layout, LayoutWriter>();
+  /** Keys and values of records that come again. */
+  private readonly members = new WeakMap<object, Uint8Array>();
   private layout: Layout | undefined;
   private writer: LayoutWriter | undefined;
   private readonly prefix: LinePrefix;
@@ -70,14 +72,22 @@ export class FlowJson implements RecordOutput {
     if (!writer.isCompiled && ++writer.lines === COMPILE_AFTER) this.compile(layout, writer);
   }
 
-  writeRecord({ recordType, origin, values, ianaValues }: PlainRecord): void {
+  writeRecord({ recordType, origin, values, ianaValues, comesAgain }: PlainRecord): void {
     if (!this.options.recordTypes.has(recordType)) return;
     const start = this.begin(origin, recordType);
-    let pos = start + this.prefix.octets.length;
+    const first = start + this.prefix.octets.length;
     const named = this.options.names === 'ntop' ? values : ianaValues;
+    const known = comesAgain === true ? this.members.get(named) : undefined;
+    if (known !== undefined) {
+      this.octets.set(known, first);
+      this.end(start, first + known.length);
+      return;
+    }
+    let pos = first;
     for (const key of Object.keys(named)) {
       if (this.selected === undefined || this.selected.has(key)) pos = this.member(key, named[key]!, pos);
     }
+    if (comesAgain === true) this.members.set(named, this.octets.slice(first, pos));
     this.end(start, pos);
   }
 
