@@ -1,4 +1,4 @@
-import { DecodeCounters } from '../metrics/decode-counters.ts';
+import { DECODE_FAULTS, DecodeCounters } from '../metrics/decode-counters.ts';
 import { ObservationDomain, Session, type TemplateEntry } from './session.ts';
 import type { Template } from './template.ts';
 
@@ -226,6 +226,14 @@ export class SessionTable {
     return sum;
   }
 
+  /** Flow records of all sessions, those no longer alive included. */
+  flowRecords(): number {
+    let sum = this.retired.flowRecords;
+    for (const session of this.probation) sum += session.counters.flowRecords;
+    for (const session of this.established) sum += session.counters.flowRecords;
+    return sum;
+  }
+
   private touch(session: Session, nowMs: number): void {
     if (nowMs - session.lastSeenMs < TOUCH_INTERVAL_MS && nowMs >= session.lastSeenMs) return;
     session.lastSeenMs = nowMs;
@@ -360,8 +368,12 @@ function cost(template: Template): number {
 /** Adds `from` to `to`, counter by counter. */
 export function addCounters(to: DecodeCounters, from: DecodeCounters): void {
   const target = to as unknown as Record<string, number>;
-  for (const [name, value] of Object.entries(from)) {
-    if (typeof value === 'number') target[name] = target[name]! + value;
-  }
-  for (const fault of Object.keys(from.faults) as (keyof typeof from.faults)[]) to.faults[fault] += from.faults[fault];
+  const source = from as unknown as Record<string, number>;
+  for (let i = 0; i < COUNTERS.length; i++) target[COUNTERS[i]!]! += source[COUNTERS[i]!]!;
+  for (let i = 0; i < DECODE_FAULTS.length; i++) to.faults[DECODE_FAULTS[i]!] += from.faults[DECODE_FAULTS[i]!];
 }
+
+/** The counters that are numbers. */
+const COUNTERS = Object.entries(new DecodeCounters()).flatMap(([name, value]) =>
+  typeof value === 'number' ? [name] : [],
+);

@@ -32,14 +32,13 @@ export class Origin {
   /** Sequence number of the datagram's header; -1 for NetFlow v1, which has none. */
   sequenceNumber = -1;
 
-  /** Whether all is equal but what differs from datagram to datagram: time, sequence number and serial. */
+  /** Whether all is equal but what differs from set to set of one session: Template, time, sequence number and serial. */
   isOfSameSource(other: Origin): boolean {
     return (
       this.exporterAddress === other.exporterAddress &&
       this.exporterPort === other.exporterPort &&
       this.version === other.version &&
       this.protocol === other.protocol &&
-      this.templateId === other.templateId &&
       this.observationDomainId === other.observationDomainId &&
       this.engineType === other.engineType &&
       this.engineId === other.engineId &&
@@ -54,7 +53,6 @@ export class Origin {
     this.exporterPort = from.exporterPort;
     this.version = from.version;
     this.protocol = from.protocol;
-    this.templateId = from.templateId;
     this.observationDomainId = from.observationDomainId;
     this.engineType = from.engineType;
     this.engineId = from.engineId;

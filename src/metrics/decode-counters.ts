@@ -27,9 +27,11 @@ export type DecodeFault = (typeof DECODE_FAULTS)[number];
 /** What decoding a message, set or template came to. */
 export type DecodeOutcome = 'ok' | DecodeFault;
 
+const NO_FAULTS = Object.fromEntries(DECODE_FAULTS.map((fault) => [fault, 0])) as Record<DecodeFault, number>;
+
 /** A zero for each fault. */
 export function noFaults(): Record<DecodeFault, number> {
-  return Object.fromEntries(DECODE_FAULTS.map((fault) => [fault, 0])) as Record<DecodeFault, number>;
+  return { ...NO_FAULTS };
 }
 
 /**

@@ -87,7 +87,7 @@ class Conversion {
     this.#stop = stop;
     this.#output = new Output(configuration, FILE_OUTPUT_OPTIONS);
     this.#decoding = new Decoding(decodingOptionsOf(configuration), this.#output);
-    this.#files = new FileRun(this.#output, observer, stop, () => this.#decoding.sessions.totals().flowRecords);
+    this.#files = new FileRun(this.#output, observer, stop, () => this.#decoding.sessions.flowRecords());
   }
 
   /** Opens what can only be opened with patience. */

@@ -10,6 +10,8 @@ describe('LinePrefix', () => {
     const prefix = new LinePrefix({ names: 'ntop', fields: undefined, upscale: false });
     const origin = new Origin();
     const wrong: string[] = [];
+    const written = Buffer.alloc(1024);
+    const out = new DataView(written.buffer, written.byteOffset, written.length);
     for (let round = 0; round < 2; round++) {
       for (let i = 0; i < SOURCES; i++) {
         origin.serial++;
@@ -21,7 +23,7 @@ describe('LinePrefix', () => {
         origin.exportTimeMs = 1000 * round;
         origin.sequenceNumber = i;
         prefix.update(origin, 'flow');
-        const text = Buffer.from(prefix.octets).toString();
+        const text = written.toString('latin1', 0, prefix.write(out, 0));
         const expected =
           `,"RECORD_TYPE":"flow","EXPORTER_IPV4_ADDRESS":"192.0.${i >> 8}.${i & 255}"` +
           `,"EXPORTER_TRANSPORT_PORT":${2000 + (i % 7)},"EXPORT_PROTOCOL":"NetFlow","EXPORT_PROTOCOL_VERSION":9` +

@@ -65,8 +65,8 @@ export class FlowJson implements RecordOutput {
     const writer = this.writer!;
     if (!writer.isWanted) return;
     const { octets } = this;
-    const start = this.begin(flow.origin, layout.recordType);
-    let pos = writer.write(this.out, octets, start + this.prefix.octets.length, flow);
+    const start = this.pos;
+    let pos = writer.write(this.out, octets, this.begin(flow.origin, layout.recordType), flow);
     if (flow.attachments.length > 0) pos = this.attachments(flow, pos);
     this.end(start, pos);
     if (!writer.isCompiled && ++writer.lines === COMPILE_AFTER) this.compile(layout, writer);
@@ -74,8 +74,8 @@ export class FlowJson implements RecordOutput {
 
   writeRecord({ recordType, origin, values, ianaValues, comesAgain }: PlainRecord): void {
     if (!this.options.recordTypes.has(recordType)) return;
-    const start = this.begin(origin, recordType);
-    const first = start + this.prefix.octets.length;
+    const start = this.pos;
+    const first = this.begin(origin, recordType);
     const named = this.options.names === 'ntop' ? values : ianaValues;
     const known = comesAgain === true ? this.members.get(named) : undefined;
     if (known !== undefined) {
@@ -99,10 +99,10 @@ export class FlowJson implements RecordOutput {
     this.drain(ready);
   }
 
+  /** Begins a line, and returns where it goes on. */
   private begin(origin: Origin, recordType: RecordType): number {
     this.prefix.update(origin, recordType);
-    this.octets.set(this.prefix.octets, this.pos);
-    return this.pos;
+    return this.prefix.write(this.out, this.pos);
   }
 
   private end(start: number, behind: number): void {
