@@ -8,12 +8,17 @@ import {
   KEY_REST,
   LAST_US,
   NEXT,
+  PACKETS,
   PREVIOUS,
+  REST_WORDS,
   ROW_WORDS,
   STATE,
   STATE_ENDED,
   STATE_USED,
+  TCP_FLAGS,
+  TUNNEL_WORDS,
 } from './flow-row.ts';
+import { RowMemory } from './row-memory.ts';
 
 /** Why the cache hands a flow out: values of flowEndReason (IANA Information Element 136). */
 export const END_IDLE = 1;
@@ -47,6 +52,8 @@ export const LINGER_US = 5_000_000;
 const TICK_US = 1_000_000;
 /** Slots found last that are kept: 2 to the power of this. */
 const RECENT_BITS = 14;
+/** Places of the table at first. */
+const PLACES = 16_384;
 /** No row. A small integer, as slots are: a larger number would make doubles of them all. */
 const NONE = -1;
 
@@ -62,10 +69,12 @@ export class FlowCache {
   readonly words: Uint32Array;
   /** The same memory as doubles: word `i` is double `i / 2`. */
   readonly doubles: Float64Array;
+  /** What few packets touch, {@link REST_WORDS} words each: slots of other rows, or {@link NONE}, and the rest. */
+  readonly rest: Int32Array;
   /** The same memory as octets. */
-  readonly octets: Uint8Array;
-  /** The same memory as signed words: slots of other rows, or {@link NONE}. */
-  private readonly links: Int32Array;
+  readonly restOctets: Uint8Array;
+  /** What few flows have, {@link TUNNEL_WORDS} words each. */
+  readonly tunnels: Uint32Array;
   /** Flows held. */
   flows = 0;
   /** Most flows held at once so far. */
@@ -74,11 +83,9 @@ export class FlowCache {
   nowUs = 0;
   private readonly options: FlowCacheOptions;
   private readonly handler: FlowCacheHandler;
-  /** By place, which the lower bits of a flow's hash choose: slot + 1, and above {@link FlowCache.slotMask} the hash's upper bits; 0 is empty. */
-  private readonly table: Int32Array;
-  private readonly tableMask: number;
-  /** Bits that hold a slot + 1. */
-  private readonly slotMask: number;
+  /** By place, which the lower bits of a flow's hash choose: the hash, and slot + 1; 0 is empty. At most half of the places are taken. */
+  private table: Int32Array;
+  private tableMask: number;
   private readonly heads: Int32Array;
   private readonly tails: Int32Array;
   private readonly bucketMask: number;
@@ -100,15 +107,14 @@ export class FlowCache {
     this.options = options;
     this.handler = handler;
     this.maxFlows = options.maxFlows;
-    const memory = new ArrayBuffer(options.maxFlows * ROW_WORDS * 4);
-    this.words = new Uint32Array(memory);
-    this.doubles = new Float64Array(memory);
-    this.octets = new Uint8Array(memory);
-    this.links = new Int32Array(memory);
-    const places = powerOfTwo(2 * options.maxFlows);
-    this.table = new Int32Array(places);
-    this.tableMask = places - 1;
-    this.slotMask = powerOfTwo(options.maxFlows + 1) - 1;
+    const { words, doubles } = new RowMemory(options.maxFlows * ROW_WORDS);
+    this.words = words;
+    this.doubles = doubles;
+    this.rest = new Int32Array(options.maxFlows * REST_WORDS);
+    this.restOctets = new Uint8Array(this.rest.buffer);
+    this.tunnels = new Uint32Array(options.maxFlows * TUNNEL_WORDS);
+    this.table = new Int32Array(2 * PLACES);
+    this.tableMask = PLACES - 1;
     this.longestUs = Math.max(options.idleTimeoutUs, options.activeTimeoutUs);
     const ticks = Math.ceil(Math.max(this.longestUs, LINGER_US) / TICK_US);
     const buckets = powerOfTwo(ticks + 3);
@@ -143,13 +149,12 @@ export class FlowCache {
   }
 
   private findByHash(key: FlowKey, ipVersion: number): number {
-    const { table, tableMask, slotMask } = this;
+    const { table, tableMask } = this;
     const hash = key.hash();
     for (let place = hash & tableMask; ; place = (place + 1) & tableMask) {
-      const entry = table[place]!;
-      if (entry === 0) return -1;
-      const slot = (entry & slotMask) - 1;
-      if (((entry ^ hash) & ~slotMask) !== 0 || !this.holds(slot, key, ipVersion)) continue;
+      const slot = table[2 * place + 1]! - 1;
+      if (slot < 0) return -1;
+      if (table[2 * place]! !== hash || !this.holds(slot, key, ipVersion)) continue;
       this.remember(key.mix, slot);
       return slot;
     }
@@ -174,26 +179,45 @@ export class FlowCache {
       ((words[row + STATE]! >>> 16) & 0xff) !== ipVersion
     )
       return false;
-    const { length } = key;
+    return key.length === KEY_FIRST_WORDS || this.holdsRest(slot, key);
+  }
+
+  private holdsRest(slot: number, key: FlowKey): boolean {
+    const { rest } = this;
+    const { words, length } = key;
+    const from = slot * REST_WORDS + KEY_REST - KEY_FIRST_WORDS;
     for (let i = KEY_FIRST_WORDS; i < length; i++) {
-      if (words[row + KEY_REST + i - KEY_FIRST_WORDS]! !== keyWords[i]!) return false;
+      if (rest[from + i]! !== (words[i]! | 0)) return false;
     }
     return true;
   }
 
-  /** Makes a flow with this key, all of it zero but key and state, and gives its slot. In a full cache the flow that would end first makes room. */
+  /** Word `i` of the key of a flow. */
+  keyWord(slot: number, i: number): number {
+    if (i < KEY_FIRST_WORDS) return this.words[slot * ROW_WORDS + KEY + i]!;
+    return this.rest[slot * REST_WORDS + KEY_REST + i - KEY_FIRST_WORDS]! >>> 0;
+  }
+
+  /**
+   * Makes a flow with this key and gives its slot. What packets touch of it is zero but for key and state; of the
+   * rest and the tunnel nothing is said. In a full cache the flow that would end first makes room.
+   */
   add(key: FlowKey, ipVersion: number, protocol: number, timeUs: number): number {
     if (this.freeHead === NONE && this.fresh === this.maxFlows) this.makeRoom();
-    const { words } = this;
+    const { words, rest } = this;
     let slot = this.freeHead;
     if (slot === NONE) slot = this.fresh++;
-    else this.freeHead = this.links[slot * ROW_WORDS + NEXT]!;
+    else this.freeHead = rest[slot * REST_WORDS + NEXT]!;
     const row = slot * ROW_WORDS;
-    for (let i = 0; i < ROW_WORDS; i++) words[row + i] = 0;
     words[row + STATE] = STATE_USED | (ipVersion << 16) | (protocol << 24);
+    words[row + TCP_FLAGS] = 0;
+    for (let i = 0; i < KEY_FIRST_WORDS; i++) words[row + KEY + i] = key.words[i]!;
+    for (let i = PACKETS; i < ROW_WORDS; i++) words[row + i] = 0;
+    const from = slot * REST_WORDS + KEY_REST - KEY_FIRST_WORDS;
+    for (let i = KEY_FIRST_WORDS; i < key.length; i++) rest[from + i] = key.words[i]!;
     const hash = key.hash();
-    words[row + HASH] = hash;
-    for (let i = 0; i < key.length; i++) words[row + keyWordAt(i)] = key.words[i]!;
+    rest[slot * REST_WORDS + HASH] = hash;
+    if (2 * this.flows > this.tableMask) this.growTable();
     this.enter(hash, slot);
     this.remember(key.mix, slot);
     this.wait(slot, timeUs + Math.min(this.options.idleTimeoutUs, this.options.activeTimeoutUs));
@@ -206,9 +230,8 @@ export class FlowCache {
     this.handler.onFlowEnd(slot, reason);
     this.leaveBucket(slot);
     this.removeEntry(slot);
-    const row = slot * ROW_WORDS;
-    this.words[row + STATE] = 0;
-    this.links[row + NEXT] = this.freeHead;
+    this.words[slot * ROW_WORDS + STATE] = 0;
+    this.rest[slot * REST_WORDS + NEXT] = this.freeHead;
     this.freeHead = slot;
     this.flows--;
   }
@@ -260,7 +283,7 @@ export class FlowCache {
       // Those that wait on go to buckets still to come; whoever comes back to this one is behind its tail.
       const tail = this.tails[bucket]!;
       for (let slot = heads[bucket]!; slot !== NONE; ) {
-        const next = slot === tail ? NONE : this.links[slot * ROW_WORDS + NEXT]!;
+        const next = slot === tail ? NONE : this.rest[slot * REST_WORDS + NEXT]!;
         this.look(slot);
         slot = next;
       }
@@ -313,59 +336,66 @@ export class FlowCache {
   }
 
   private wait(slot: number, deadlineUs: number): void {
-    const { links, heads, tails, bucketMask } = this;
+    const { rest, heads, tails, bucketMask } = this;
     const tick = Math.floor(deadlineUs / TICK_US);
     // Behind the bucket now looked at, and not a whole turn ahead.
     const ahead = Math.min(Math.max(tick - this.tick, 0), bucketMask);
     const bucket = (this.tick + ahead) & bucketMask;
-    const row = slot * ROW_WORDS;
+    const at = slot * REST_WORDS;
     const tail = tails[bucket]!;
-    links[row + BUCKET] = bucket;
-    links[row + PREVIOUS] = tail;
-    links[row + NEXT] = NONE;
+    rest[at + BUCKET] = bucket;
+    rest[at + PREVIOUS] = tail;
+    rest[at + NEXT] = NONE;
     if (tail === NONE) heads[bucket] = slot;
-    else links[tail * ROW_WORDS + NEXT] = slot;
+    else rest[tail * REST_WORDS + NEXT] = slot;
     tails[bucket] = slot;
   }
 
   private leaveBucket(slot: number): void {
-    const { links } = this;
-    const row = slot * ROW_WORDS;
-    const bucket = links[row + BUCKET]!;
-    const next = links[row + NEXT]!;
-    const previous = links[row + PREVIOUS]!;
+    const { rest } = this;
+    const at = slot * REST_WORDS;
+    const bucket = rest[at + BUCKET]!;
+    const next = rest[at + NEXT]!;
+    const previous = rest[at + PREVIOUS]!;
     if (previous === NONE) this.heads[bucket] = next;
-    else links[previous * ROW_WORDS + NEXT] = next;
+    else rest[previous * REST_WORDS + NEXT] = next;
     if (next === NONE) this.tails[bucket] = previous;
-    else links[next * ROW_WORDS + PREVIOUS] = previous;
+    else rest[next * REST_WORDS + PREVIOUS] = previous;
+  }
+
+  /** Doubles the table: with few flows it is small enough for a processor's cache. */
+  private growTable(): void {
+    const { table } = this;
+    this.table = new Int32Array(2 * table.length);
+    this.tableMask = table.length - 1;
+    for (let at = 0; at < table.length; at += 2) {
+      if (table[at + 1]! !== 0) this.enter(table[at]!, table[at + 1]! - 1);
+    }
   }
 
   private enter(hash: number, slot: number): void {
-    const { table, tableMask, slotMask } = this;
+    const { table, tableMask } = this;
     let place = hash & tableMask;
-    while (table[place]! !== 0) place = (place + 1) & tableMask;
-    table[place] = (hash & ~slotMask) | (slot + 1);
+    while (table[2 * place + 1]! !== 0) place = (place + 1) & tableMask;
+    table[2 * place] = hash;
+    table[2 * place + 1] = slot + 1;
   }
 
   /** Takes the flow out of the table and moves up those that stand behind their place. */
   private removeEntry(slot: number): void {
-    const { table, tableMask, slotMask, words } = this;
-    let hole = words[slot * ROW_WORDS + HASH]! & tableMask;
-    while ((table[hole]! & slotMask) !== slot + 1) hole = (hole + 1) & tableMask;
-    for (let place = (hole + 1) & tableMask; table[place]! !== 0; place = (place + 1) & tableMask) {
-      const entry = table[place]!;
-      const distance = (place - (words[((entry & slotMask) - 1) * ROW_WORDS + HASH]! & tableMask)) & tableMask;
+    const { table, tableMask } = this;
+    let hole = this.rest[slot * REST_WORDS + HASH]! & tableMask;
+    while (table[2 * hole + 1]! !== slot + 1) hole = (hole + 1) & tableMask;
+    for (let place = (hole + 1) & tableMask; table[2 * place + 1]! !== 0; place = (place + 1) & tableMask) {
+      const hash = table[2 * place]!;
+      const distance = (place - (hash & tableMask)) & tableMask;
       if (distance < ((place - hole) & tableMask)) continue;
-      table[hole] = entry;
+      table[2 * hole] = hash;
+      table[2 * hole + 1] = table[2 * place + 1]!;
       hole = place;
     }
-    table[hole] = 0;
+    table[2 * hole + 1] = 0;
   }
-}
-
-/** Where word `i` of a key stands in its row. */
-export function keyWordAt(i: number): number {
-  return i < KEY_FIRST_WORDS ? KEY + i : KEY_REST + i - KEY_FIRST_WORDS;
 }
 
 /** Where the pair of a mix stands. */

@@ -1,7 +1,7 @@
 import { SLOT } from '../flow/fields.ts';
 import { Flow } from '../flow/flow.ts';
 import { Origin } from '../flow/origin.ts';
-import { type FlowCache, keyWordAt } from './flow-cache.ts';
+import type { FlowCache } from './flow-cache.ts';
 import {
   FlowLayouts,
   HAS_FOLLOWED,
@@ -35,6 +35,7 @@ import {
   OTHER_PROTOCOL,
   OTHER_SOURCE,
   PACKETS,
+  REST_WORDS,
   ROW_WORDS,
   SIZES,
   STATE,
@@ -44,6 +45,7 @@ import {
   TOS_AND_ICMP,
   TTL,
   TUNNEL_ID,
+  TUNNEL_WORDS,
   VLANS,
 } from './flow-row.ts';
 import type { TcpAnalysis } from './tcp.ts';
@@ -162,9 +164,9 @@ export class FlowRecord {
     const row = slot * ROW_WORDS;
     const state = cache.words[row + STATE]!;
     const protocol = state >>> 24;
-    let bits = this.fillKey(cache, row, state, protocol);
+    let bits = this.fillKey(cache, slot, state, protocol);
     bits |= this.fillCounts(cache, row, bits);
-    bits |= this.fillLink(cache, row, state);
+    bits |= this.fillLink(cache, slot, state);
     if (protocol === TCP) {
       bits |= HAS_TCP;
       const flags = cache.words[row + TCP_FLAGS]!;
@@ -180,8 +182,9 @@ export class FlowRecord {
     flow.layout = this.layouts.of(bits);
   }
 
-  private fillKey(cache: FlowCache, row: number, state: number, protocol: number): number {
+  private fillKey(cache: FlowCache, slot: number, state: number, protocol: number): number {
     const { words } = this.flow;
+    const row = slot * ROW_WORDS;
     const rows = cache.words;
     const isSecond = (state & STATE_CLIENT_IS_SECOND) !== 0;
     const isIPv6 = ((state >>> 16) & 0xff) === 6;
@@ -192,20 +195,17 @@ export class FlowRecord {
     if (isIPv6) {
       bits = HAS_IPV6;
       for (let i = 0; i < 4; i++) {
-        this.view.setUint32(
-          (isSecond ? DESTINATION_AT : SOURCE_AT) + 4 * i,
-          rows[row + keyWordAt(keyPrefixWords + i)]!,
-        );
+        this.view.setUint32((isSecond ? DESTINATION_AT : SOURCE_AT) + 4 * i, cache.keyWord(slot, keyPrefixWords + i));
         this.view.setUint32(
           (isSecond ? SOURCE_AT : DESTINATION_AT) + 4 * i,
-          rows[row + keyWordAt(keyPrefixWords + 4 + i)]!,
+          cache.keyWord(slot, keyPrefixWords + 4 + i),
         );
       }
       words[SLOT.sourceIPv6] = SOURCE_AT;
       words[SLOT.destinationIPv6] = DESTINATION_AT;
     } else {
-      words[SLOT.sourceIPv4] = rows[row + keyWordAt(isSecond ? keyPrefixWords + 1 : keyPrefixWords)]!;
-      words[SLOT.destinationIPv4] = rows[row + keyWordAt(isSecond ? keyPrefixWords : keyPrefixWords + 1)]!;
+      words[SLOT.sourceIPv4] = cache.keyWord(slot, isSecond ? keyPrefixWords + 1 : keyPrefixWords);
+      words[SLOT.destinationIPv4] = cache.keyWord(slot, isSecond ? keyPrefixWords : keyPrefixWords + 1);
     }
     if (HAS_PORT_NUMBERS[protocol] === 1) {
       bits |= HAS_PORTS;
@@ -275,39 +275,41 @@ export class FlowRecord {
     return found;
   }
 
-  private fillLink(cache: FlowCache, row: number, state: number): number {
+  private fillLink(cache: FlowCache, slot: number, state: number): number {
     const { words, names } = this.flow;
     const { interfaces } = this.options;
-    const rows = cache.words;
+    const { rest, tunnels } = cache;
+    const row = slot * REST_WORDS;
     let bits = 0;
     if ((state & STATE_MACS) !== 0) {
       bits |= HAS_MACS;
       const at = 4 * (row + MACS);
-      for (let i = 0; i < 12; i++) this.bytes[SOURCE_MAC_AT + i] = cache.octets[at + i]!;
+      for (let i = 0; i < 12; i++) this.bytes[SOURCE_MAC_AT + i] = cache.restOctets[at + i]!;
       words[SLOT.sourceMac] = SOURCE_MAC_AT;
       words[SLOT.destinationMac] = DESTINATION_MAC_AT;
     }
-    const link = rows[row + LINK]!;
+    const link = rest[row + LINK]!;
     if (link >>> 24 > 0) {
       bits |= HAS_VLAN;
-      words[SLOT.vlan] = rows[row + VLANS]! & 0xfff;
+      words[SLOT.vlan] = rest[row + VLANS]! & 0xfff;
       words[SLOT.vlanPriority] = link & 0xff;
       if (link >>> 24 > 1) {
         bits |= HAS_INNER_VLAN;
-        words[SLOT.dot1qCustomerVlan] = rows[row + VLANS]! >>> 12;
+        words[SLOT.dot1qCustomerVlan] = rest[row + VLANS]! >>> 12;
       }
     }
     if (((link >>> 8) & 0xff) > 0) {
       bits |= HAS_LABELS;
-      const first = rows[row + LABELS]!;
-      const second = rows[row + LABELS + 1]!;
+      const at = slot * TUNNEL_WORDS + LABELS;
+      const first = tunnels[at]!;
+      const second = tunnels[at + 1]!;
       words[SLOT.mplsLabel1] = first & 0xfffff;
       words[SLOT.mplsLabel2] = (first >>> 20) | ((second & 0xff) << 12);
       words[SLOT.mplsLabel3] = second >>> 8;
     }
-    if (((link >>> 16) & 0xff) > 0) bits |= this.fillTunnel(rows, row, (link >>> 16) & 0xff);
+    if (((link >>> 16) & 0xff) > 0) bits |= this.fillTunnel(tunnels, slot * TUNNEL_WORDS, (link >>> 16) & 0xff);
     if (interfaces.length > 0) {
-      const { name, index } = interfaces[rows[row + INTERFACE]!]!;
+      const { name, index } = interfaces[cache.words[slot * ROW_WORDS + INTERFACE]!]!;
       words[SLOT.inputInterface] = index;
       names[SLOT.inputInterfaceName] = name;
     }

@@ -1,11 +1,11 @@
 /**
- * How a flow lies in the cache: rows of 64 words, of which a packet of an IPv4 flow touches the first half alone. A `…_US` value
+ * How a flow lies in the cache, in three rows: what every packet touches, what few do, and what few flows have. A `…_US` value
  * takes two words and holds a double, microseconds since 1970; so do octet counts. Where there are values for the two
  * directions, that from client to server is first, or in the lower bits.
  */
 
-/** Words of a row. */
-export const ROW_WORDS = 64;
+/** Words of a row of what every packet touches: two cache lines of 64 octets, which processors fetch together. */
+export const ROW_WORDS = 32;
 
 /** What a row is: the `STATE_…` bits, IP version << 16, protocol << 24. */
 export const STATE = 0;
@@ -35,36 +35,42 @@ export const SIZES = 24;
 export const FRAGMENTS = 30;
 /** Number of the interface where the first packet came in. */
 export const INTERFACE = 31;
+
+/** Words of a row of what a flow's first packet writes, and what its end asks for. */
+export const REST_WORDS = 19;
 /** Hash of the key. */
-export const HASH = 32;
+export const HASH = 0;
 /** Next row of the same timer bucket, or of the free list. */
-export const NEXT = 33;
+export const NEXT = 1;
 /** Previous row of the same timer bucket. */
-export const PREVIOUS = 34;
+export const PREVIOUS = 2;
 /** Timer bucket the row waits in. */
-export const BUCKET = 35;
+export const BUCKET = 3;
+/** VLAN tags << 24, tunnel type << 16, MPLS labels << 8, VLAN priority, of the first packet. */
+export const LINK = 4;
+/** VLAN, inner VLAN << 12. */
+export const VLANS = 5;
+/** MAC addresses, 6 octets each: the client's packets' source and destination. */
+export const MACS = 6;
 /** The other words of the key. */
-export const KEY_REST = 36;
+export const KEY_REST = 9;
 /** Words of the longest key. */
 export const KEY_WORDS = 14;
-/** VLAN tags << 24, tunnel type << 16, MPLS labels << 8, VLAN priority, of the first packet. */
-export const LINK = 46;
-/** VLAN, inner VLAN << 12. */
-export const VLANS = 47;
-/** MAC addresses, 6 octets each: the client's packets' source and destination. */
-export const MACS = 48;
+
+/** Words of a row of what flows with MPLS labels or a tunnel have. Those of others are not zero, nor anything else. */
+export const TUNNEL_WORDS = 13;
 /** First MPLS label, lower 12 bits of the second << 20; then its upper 8 bits, the third << 8. */
-export const LABELS = 51;
+export const LABELS = 0;
 /** Tunnel identifier. */
-export const TUNNEL_ID = 53;
+export const TUNNEL_ID = 2;
 /** Source address of the other packet of a tunnel: the outer where flows are those inside, else the inner; client to server. */
-export const OTHER_SOURCE = 54;
+export const OTHER_SOURCE = 3;
 /** Its destination address. */
-export const OTHER_DESTINATION = 58;
+export const OTHER_DESTINATION = 7;
 /** Its source port << 16, destination port. */
-export const OTHER_PORTS = 62;
+export const OTHER_PORTS = 11;
 /** Its IP version << 8, protocol; 0 for none. */
-export const OTHER_PROTOCOL = 63;
+export const OTHER_PROTOCOL = 12;
 
 /** {@link STATE}: the row holds a flow. */
 export const STATE_USED = 1;

@@ -34,6 +34,7 @@ import {
   OTHER_PROTOCOL,
   OTHER_SOURCE,
   PACKETS,
+  REST_WORDS,
   ROW_WORDS,
   SIZES,
   STATE,
@@ -47,6 +48,7 @@ import {
   TOS_AND_ICMP,
   TTL,
   TUNNEL_ID,
+  TUNNEL_WORDS,
   VLANS,
 } from './flow-row.ts';
 import { FragmentTable } from './fragment-table.ts';
@@ -355,7 +357,7 @@ export class MeteringProcess implements FlowCacheHandler {
 
   /** Makes the flow of a packet: what its first packet alone says. */
   private begin(view: DataView, isPlain: boolean, interfaceNumber: number): number {
-    const { cache, key, isInner, packet, headers: frame } = this;
+    const { cache, key, packet, headers: frame } = this;
     if (isPlain) parsePacket(view, packet.start, packet.end, LINK_ETHERNET, frame);
     const ip = this.metered();
     const slot = cache.add(key, ip.ipVersion, ip.protocol, this.timeUs[0]!);
@@ -370,50 +372,55 @@ export class MeteringProcess implements FlowCacheHandler {
     if (ip.protocol === ICMP || ip.protocol === ICMPV6) {
       words[row + TOS_AND_ICMP] = ((ip.icmpType << 24) | (ip.icmpCode << 16)) >>> 0;
     }
+    const rest = slot * REST_WORDS;
     if (frame.sourceMacAt >= 0 && frame.destinationMacAt >= 0) {
       state |= STATE_MACS;
-      const at = 4 * (row + MACS);
+      const at = 4 * (rest + MACS);
       const from = isAnswer ? frame.destinationMacAt : frame.sourceMacAt;
       const to = isAnswer ? frame.sourceMacAt : frame.destinationMacAt;
       for (let i = 0; i < 6; i++) {
-        cache.octets[at + i] = view.getUint8(from + i);
-        cache.octets[at + 6 + i] = view.getUint8(to + i);
+        cache.restOctets[at + i] = view.getUint8(from + i);
+        cache.restOctets[at + 6 + i] = view.getUint8(to + i);
       }
     }
     words[row + STATE] = state;
     const labels = frame.mplsLabelCount;
-    words[row + LINK] =
-      ((Math.min(frame.vlanCount, 255) << 24) | (frame.tunnelType << 16) | (labels << 8) | frame.vlanPriority) >>> 0;
-    words[row + VLANS] = frame.vlanId | (frame.innerVlanId << 12);
-    if (labels > 0) {
-      const second = labels > 1 ? frame.mplsLabels[1]! : 0;
-      words[row + LABELS] = frame.mplsLabels[0]! | (second << 20);
-      words[row + LABELS + 1] = (second >>> 12) | ((labels > 2 ? frame.mplsLabels[2]! : 0) << 8);
-    }
-    if (frame.hasInner && frame.inner !== undefined) {
-      words[row + TUNNEL_ID] = frame.tunnelId;
-      this.noteOther(view, row, isInner ? frame : frame.inner, ip, isAnswer);
-    }
+    cache.rest[rest + LINK] =
+      (Math.min(frame.vlanCount, 255) << 24) | (frame.tunnelType << 16) | (labels << 8) | frame.vlanPriority;
+    cache.rest[rest + VLANS] = frame.vlanId | (frame.innerVlanId << 12);
+    if (labels > 0 || frame.tunnelType > 0) this.noteTunnel(view, slot, ip, isAnswer);
     if (this.tcp !== undefined && ip.protocol === TCP) this.tcp.reset(slot);
     return slot;
   }
 
-  /** Notes the packet of a tunnel that is not the flow's own. */
-  private noteOther(view: DataView, row: number, other: PacketHeaders, ip: PacketHeaders, isAnswer: boolean): void {
-    const { words } = this.cache;
+  /** Notes MPLS labels, the tunnel, and the packet of a tunnel that is not the flow's own. */
+  private noteTunnel(view: DataView, slot: number, ip: PacketHeaders, isAnswer: boolean): void {
+    const { isInner, headers: frame } = this;
+    const { tunnels } = this.cache;
+    const row = slot * TUNNEL_WORDS;
+    for (let i = 0; i < TUNNEL_WORDS; i++) tunnels[row + i] = 0;
+    const labels = frame.mplsLabelCount;
+    if (labels > 0) {
+      const second = labels > 1 ? frame.mplsLabels[1]! : 0;
+      tunnels[row + LABELS] = frame.mplsLabels[0]! | (second << 20);
+      tunnels[row + LABELS + 1] = (second >>> 12) | ((labels > 2 ? frame.mplsLabels[2]! : 0) << 8);
+    }
+    if (!frame.hasInner || frame.inner === undefined) return;
+    tunnels[row + TUNNEL_ID] = frame.tunnelId;
+    const other = isInner ? frame : frame.inner;
     if (other === ip || other.ipVersion === 0) return;
     const source = row + (isAnswer ? OTHER_DESTINATION : OTHER_SOURCE);
     const destination = row + (isAnswer ? OTHER_SOURCE : OTHER_DESTINATION);
-    words[row + OTHER_PROTOCOL] = (other.ipVersion << 8) | other.protocol;
-    words[row + OTHER_PORTS] = (other.sourcePort << 16) | other.destinationPort;
+    tunnels[row + OTHER_PROTOCOL] = (other.ipVersion << 8) | other.protocol;
+    tunnels[row + OTHER_PORTS] = (other.sourcePort << 16) | other.destinationPort;
     if (other.ipVersion === 4) {
-      words[source] = other.sourceIPv4;
-      words[destination] = other.destinationIPv4;
+      tunnels[source] = other.sourceIPv4;
+      tunnels[destination] = other.destinationIPv4;
       return;
     }
     for (let i = 0; i < 4; i++) {
-      words[source + i] = view.getUint32(other.sourceIPv6At + 4 * i);
-      words[destination + i] = view.getUint32(other.destinationIPv6At + 4 * i);
+      tunnels[source + i] = view.getUint32(other.sourceIPv6At + 4 * i);
+      tunnels[destination + i] = view.getUint32(other.destinationIPv6At + 4 * i);
     }
   }
 
