@@ -64,6 +64,7 @@ import {
   ROUND_TRIP,
   ROUND_TRIP_VARIANCE,
   SERVER_LATENCY,
+  TCP_REST_WORDS,
   TCP_ROW_WORDS,
   WINDOWS,
   ZERO_WINDOWS,
@@ -344,25 +345,26 @@ export class FlowRecord {
 
   private fillTcp(tcp: TcpAnalysis, slot: number): void {
     const { words } = this.flow;
-    const rows = tcp.words;
+    const { words: rows, rest } = tcp;
     const client = slot * TCP_ROW_WORDS;
     const server = client + DIRECTION_WORDS;
-    const clientCounts = client + COUNTS;
+    const restRow = slot * TCP_REST_WORDS;
+    const clientCounts = restRow + COUNTS;
     const serverCounts = clientCounts + COUNT_WORDS;
-    words[SLOT.retransmittedPackets] = rows[clientCounts + RETRANSMITTED_PACKETS]!;
-    words[SLOT.reverseRetransmittedPackets] = rows[serverCounts + RETRANSMITTED_PACKETS]!;
-    words[SLOT.retransmittedOctets] = rows[clientCounts + RETRANSMITTED_OCTETS]!;
-    words[SLOT.reverseRetransmittedOctets] = rows[serverCounts + RETRANSMITTED_OCTETS]!;
-    words[SLOT.outOfOrderPackets] = rows[clientCounts + OUT_OF_ORDER]!;
-    words[SLOT.reverseOutOfOrderPackets] = rows[serverCounts + OUT_OF_ORDER]!;
-    words[SLOT.lostPackets] = rows[clientCounts + LOST]!;
-    words[SLOT.reverseLostPackets] = rows[serverCounts + LOST]!;
-    words[SLOT.zeroWindows] = rows[clientCounts + ZERO_WINDOWS]!;
-    words[SLOT.reverseZeroWindows] = rows[serverCounts + ZERO_WINDOWS]!;
-    words[SLOT.keepAlives] = rows[clientCounts + KEEP_ALIVES_AND_RESETS]! & 0xffff;
-    words[SLOT.reverseKeepAlives] = rows[serverCounts + KEEP_ALIVES_AND_RESETS]! & 0xffff;
-    words[SLOT.resets] = rows[clientCounts + KEEP_ALIVES_AND_RESETS]! >>> 16;
-    words[SLOT.reverseResets] = rows[serverCounts + KEEP_ALIVES_AND_RESETS]! >>> 16;
+    words[SLOT.retransmittedPackets] = rest[clientCounts + RETRANSMITTED_PACKETS]!;
+    words[SLOT.reverseRetransmittedPackets] = rest[serverCounts + RETRANSMITTED_PACKETS]!;
+    words[SLOT.retransmittedOctets] = rest[clientCounts + RETRANSMITTED_OCTETS]!;
+    words[SLOT.reverseRetransmittedOctets] = rest[serverCounts + RETRANSMITTED_OCTETS]!;
+    words[SLOT.outOfOrderPackets] = rest[clientCounts + OUT_OF_ORDER]!;
+    words[SLOT.reverseOutOfOrderPackets] = rest[serverCounts + OUT_OF_ORDER]!;
+    words[SLOT.lostPackets] = rest[clientCounts + LOST]!;
+    words[SLOT.reverseLostPackets] = rest[serverCounts + LOST]!;
+    words[SLOT.zeroWindows] = rest[clientCounts + ZERO_WINDOWS]!;
+    words[SLOT.reverseZeroWindows] = rest[serverCounts + ZERO_WINDOWS]!;
+    words[SLOT.keepAlives] = rest[clientCounts + KEEP_ALIVES_AND_RESETS]! & 0xffff;
+    words[SLOT.reverseKeepAlives] = rest[serverCounts + KEEP_ALIVES_AND_RESETS]! & 0xffff;
+    words[SLOT.resets] = rest[clientCounts + KEEP_ALIVES_AND_RESETS]! >>> 16;
+    words[SLOT.reverseResets] = rest[serverCounts + KEEP_ALIVES_AND_RESETS]! >>> 16;
     words[SLOT.minimumWindow] = rows[client + WINDOWS]! & 0xffff;
     words[SLOT.maximumWindow] = rows[client + WINDOWS]! >>> 16;
     words[SLOT.reverseMinimumWindow] = rows[server + WINDOWS]! & 0xffff;
@@ -371,9 +373,9 @@ export class FlowRecord {
     words[SLOT.windowScale] = (rows[client + MARKS]! >>> 8) & 0xff;
     words[SLOT.reverseMaximumSegmentSize] = rows[server + MARKS]! >>> 16;
     words[SLOT.reverseWindowScale] = (rows[server + MARKS]! >>> 8) & 0xff;
-    words[SLOT.clientNetworkLatency] = known(rows[client + CLIENT_LATENCY]!);
-    words[SLOT.serverNetworkLatency] = known(rows[client + SERVER_LATENCY]!);
-    words[SLOT.applicationLatency] = known(rows[client + APPLICATION_LATENCY]!);
+    words[SLOT.clientNetworkLatency] = known(rest[restRow + CLIENT_LATENCY]!);
+    words[SLOT.serverNetworkLatency] = known(rest[restRow + SERVER_LATENCY]!);
+    words[SLOT.applicationLatency] = known(rest[restRow + APPLICATION_LATENCY]!);
     // How long the server takes to acknowledge is known by the client's segments.
     words[SLOT.serverRoundTripTime] = rows[client + ROUND_TRIP]!;
     words[SLOT.serverRoundTripVariance] = rows[client + ROUND_TRIP_VARIANCE]!;

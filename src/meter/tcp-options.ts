@@ -20,11 +20,16 @@ export class TcpOptions {
   /** Timestamp it echoes, unsigned. */
   echo = 0xffffffff;
 
-  /** Reads the options in octets `[at, end)`, all of them captured. */
-  read(view: DataView, at: number, end: number): void {
+  /** Has none. */
+  clear(): void {
     this.maximumSegmentSize = 0;
     this.windowScale = -1;
     this.hasTimestamps = false;
+  }
+
+  /** Reads the options in octets `[at, end)`, all of them captured. */
+  read(view: DataView, at: number, end: number): void {
+    this.clear();
     if (end - at === 12 && view.getUint32(at) === TIMESTAMPS_ALIGNED) {
       this.readTimestamps(view, at + 4);
       return;

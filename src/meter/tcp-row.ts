@@ -1,17 +1,13 @@
 /**
- * How the state of a TCP flow lies in memory: rows of 56 words by slot of the flow cache. What segments change lies together: a part
- * for each direction, that of the client's segments first. Then comes what both share, then for each direction what few segments
- * change. A `…_US` value takes two words and holds a double.
+ * How the state of a TCP flow lies in memory, by slot of the flow cache, in two rows. What every segment touches is one: a part for each
+ * direction, that of the client's segments first. The other is what few segments change: what both directions share, then
+ * counts for each. A `…_US` value takes two words and holds a double.
  */
 
-/** Words of a row. */
-export const TCP_ROW_WORDS = 56;
+/** Words of a row of what every segment touches: two cache lines of 64 octets. */
+export const TCP_ROW_WORDS = 32;
 /** Words of a direction's part. */
 export const DIRECTION_WORDS = 16;
-/** Where the counts of the client's segments are. */
-export const COUNTS = 41;
-/** Words of a direction's counts. */
-export const COUNT_WORDS = 7;
 
 /** Time the highest sequence number rose last. */
 export const NEXT_SEQUENCE_US = 0;
@@ -39,18 +35,24 @@ export const ROUND_TRIP = 13;
 export const ROUND_TRIP_VARIANCE = 14;
 /** Lowest window, highest << 16, unscaled. */
 export const WINDOWS = 15;
+/** Words of a row of the rest. */
+export const TCP_REST_WORDS = 24;
 /** Time of the latest SYN. */
-export const SYN_US = 32;
+export const SYN_US = 0;
 /** Time of the latest SYN-ACK, while it {@link AWAITS_CLIENT}. */
-export const SYN_ACK_US = 34;
+export const SYN_ACK_US = 2;
 /** Time of the client's latest payload, until the server sends some. */
-export const REQUEST_US = 36;
+export const REQUEST_US = 4;
 /** Half the time from SYN-ACK to ACK, microseconds + 1; 0 for unknown. */
-export const CLIENT_LATENCY = 38;
+export const CLIENT_LATENCY = 6;
 /** Half the time from SYN to SYN-ACK, microseconds + 1; 0 for unknown. */
-export const SERVER_LATENCY = 39;
+export const SERVER_LATENCY = 7;
 /** Time from the client's request to the answer, microseconds + 1; 0 for unknown. */
-export const APPLICATION_LATENCY = 40;
+export const APPLICATION_LATENCY = 8;
+/** Where the counts of the client's segments are. */
+export const COUNTS = 9;
+/** Words of a direction's counts. */
+export const COUNT_WORDS = 7;
 
 /** Of the counts: segments sent again. */
 export const RETRANSMITTED_PACKETS = 0;

@@ -1,4 +1,5 @@
 import type { IpPacket } from '../packet/ip-packet.ts';
+import { RowMemory } from './row-memory.ts';
 import { TcpOptions } from './tcp-options.ts';
 import {
   ACKNOWLEDGED,
@@ -32,6 +33,7 @@ import {
   SYN_ACK_US,
   SYN_SEQUENCE,
   SYN_US,
+  TCP_REST_WORDS,
   TCP_ROW_WORDS,
   TIMED_SEQUENCE,
   TIMED_TIMESTAMP,
@@ -45,6 +47,9 @@ const FIN = 1;
 const SYN = 2;
 const RST = 4;
 const ACK = 16;
+
+/** What is known of a direction whose segments may be as expected, and what it waits for if not. */
+const EXPECTING = KNOWN_SEQUENCE | KNOWN_ACKNOWLEDGEMENT | KNOWN_WINDOWS;
 
 /** A segment behind the highest, so soon after it and not known to be lost, was overtaken: where no round trip is known. */
 const OUT_OF_ORDER_US = 3000;
@@ -61,10 +66,12 @@ const MAX_LATENCY_US = 3_600_000_000;
  * that figures can be compared; round-trip times are those of RFC 6298, with Karn's rule where there are no timestamps.
  */
 export class TcpAnalysis {
-  /** The rows, as `tcp-row.ts` says. */
+  /** What every segment touches, as `tcp-row.ts` says. */
   readonly words: Uint32Array;
-  /** The same memory as doubles. */
-  readonly doubles: Float64Array;
+  /** What few segments change. */
+  readonly rest: Uint32Array;
+  private readonly doubles: Float64Array;
+  private readonly restDoubles: Float64Array;
   private readonly options = new TcpOptions();
   private readonly timeUs: Float64Array;
 
@@ -74,26 +81,30 @@ export class TcpAnalysis {
    */
   constructor(maxFlows: number, timeUs: Float64Array) {
     this.timeUs = timeUs;
-    const memory = new ArrayBuffer(maxFlows * TCP_ROW_WORDS * 4);
-    this.words = new Uint32Array(memory);
-    this.doubles = new Float64Array(memory);
+    const rows = new RowMemory(maxFlows * TCP_ROW_WORDS);
+    this.words = rows.words;
+    this.doubles = rows.doubles;
+    const rest = new RowMemory(maxFlows * TCP_REST_WORDS);
+    this.rest = rest.words;
+    this.restDoubles = rest.doubles;
   }
 
   /** Starts a connection anew. */
   reset(slot: number): void {
-    const { words } = this;
+    const { words, rest } = this;
     const row = slot * TCP_ROW_WORDS;
     for (let i = 0; i < TCP_ROW_WORDS; i++) words[row + i] = 0;
+    const restRow = slot * TCP_REST_WORDS;
+    for (let i = 0; i < TCP_REST_WORDS; i++) rest[restRow + i] = 0;
   }
 
   /** Forgets the counts that were reported, and keeps the state. */
   resetCounts(slot: number): void {
-    const { words } = this;
-    const row = slot * TCP_ROW_WORDS;
+    const { words, rest } = this;
     for (let direction = 0; direction < 2; direction++) {
-      const own = row + direction * DIRECTION_WORDS;
-      const counts = row + COUNTS + direction * COUNT_WORDS;
-      for (let i = RETRANSMITTED_PACKETS; i <= KEEP_ALIVES_AND_RESETS; i++) words[counts + i] = 0;
+      const own = slot * TCP_ROW_WORDS + direction * DIRECTION_WORDS;
+      const counts = countsOf(slot, direction);
+      for (let i = RETRANSMITTED_PACKETS; i <= KEEP_ALIVES_AND_RESETS; i++) rest[counts + i] = 0;
       words[own + WINDOWS] = 0;
       words[own + MARKS]! &= ~KNOWN_WINDOWS;
     }
@@ -102,10 +113,9 @@ export class TcpAnalysis {
   /** Whether a SYN with this sequence number is another connection's: not the first one sent again. */
   isOtherConnection(slot: number, direction: 0 | 1, sequence: number): boolean {
     const { words } = this;
-    const row = slot * TCP_ROW_WORDS;
-    const own = row + direction * DIRECTION_WORDS;
+    const own = slot * TCP_ROW_WORDS + direction * DIRECTION_WORDS;
     const marks = words[own + MARKS]!;
-    if ((marks & KNOWN_SYN) !== 0) return words[row + COUNTS + direction * COUNT_WORDS + SYN_SEQUENCE]! !== sequence;
+    if ((marks & KNOWN_SYN) !== 0) return this.rest[countsOf(slot, direction) + SYN_SEQUENCE]! !== sequence;
     // One that was overtaken on its way here is not far behind.
     const behind = (words[own + NEXT_SEQUENCE]! - sequence) | 0;
     return (marks & KNOWN_SEQUENCE) !== 0 && (behind <= 0 || behind > OVERTAKEN_SYN_OCTETS);
@@ -113,29 +123,111 @@ export class TcpAnalysis {
 
   /** Takes a segment whose {@link IpPacket.tcpHeaderLength} is not 0. */
   add(slot: number, direction: 0 | 1, view: DataView, packet: IpPacket): void {
-    const timeUs = this.timeUs[0]!;
-    const { words, doubles, options } = this;
-    const row = slot * TCP_ROW_WORDS;
-    const own = row + direction * DIRECTION_WORDS;
-    const other = row + (1 - direction) * DIRECTION_WORDS;
-    const counts = row + COUNTS + direction * COUNT_WORDS;
-    const { tcpFlags: flags, tcpAt, tcpHeaderLength, payloadLength: length } = packet;
+    const { words } = this;
+    const { tcpFlags: flags, tcpAt, payloadLength: length } = packet;
+    const own = slot * TCP_ROW_WORDS + direction * DIRECTION_WORDS;
+    const other = own ^ DIRECTION_WORDS;
     const sequence = view.getInt32(tcpAt + 4);
     const acknowledgement = view.getInt32(tcpAt + 8);
     const window = view.getUint16(tcpAt + 14);
-    const marks = words[own + MARKS]!;
+    const end = (sequence + length) | 0;
+    if (
+      sequence === (words[own + NEXT_SEQUENCE]! | 0) &&
+      (flags & (SYN | FIN | RST | ACK)) === ACK &&
+      (words[own + MARKS]! & (EXPECTING | AWAITS_CLIENT)) === EXPECTING &&
+      window !== 0 &&
+      // A single octet may be sent to a closed window.
+      length !== 1 &&
+      (length === 0 || !this.isAcknowledged(other, end))
+    ) {
+      this.addExpected(slot, direction, view, packet, own, other, end, acknowledgement, window);
+    } else {
+      this.addAny(slot, direction, view, packet, sequence, acknowledgement, window);
+    }
+  }
+
+  /**
+   * Takes a segment that is the next of its direction, with an acknowledgement, and no control flag: what {@link TcpAnalysis.addAny} does of which
+   * something is to be done then. Options are read where they are asked for.
+   */
+  private addExpected(
+    slot: number,
+    direction: 0 | 1,
+    view: DataView,
+    packet: IpPacket,
+    own: number,
+    other: number,
+    end: number,
+    acknowledgement: number,
+    window: number,
+  ): void {
+    const timeUs = this.timeUs[0]!;
+    const { words, doubles } = this;
+    const length = packet.payloadLength;
+    noteKnownWindow(words, own, window);
+    if (length > 0) {
+      words[own + NEXT_SEQUENCE] = end;
+      doubles[(own + NEXT_SEQUENCE_US) >> 1] = timeUs;
+      words[own + DUPLICATE_ACKNOWLEDGEMENTS] = 0;
+      if (doubles[(own + TIMED_US) >> 1]! === 0) {
+        this.readOptions(view, packet);
+        this.time(own, end);
+      }
+      const client = slot * TCP_ROW_WORDS;
+      if ((words[client + MARKS]! & KNOWN_ANSWER) === 0) this.noteApplication(slot, direction, false);
+    } else {
+      const isSame = acknowledgement === (words[own + ACKNOWLEDGED]! | 0) && window === words[own + WINDOW]!;
+      words[own + DUPLICATE_ACKNOWLEDGEMENTS] = isSame ? words[own + DUPLICATE_ACKNOWLEDGEMENTS]! + 1 : 0;
+    }
+    words[own + ACKNOWLEDGED] = acknowledgement;
+    doubles[(own + ACKNOWLEDGED_US) >> 1] = timeUs;
+    words[own + WINDOW] = window;
+    if (this.isAnswer(other, acknowledgement)) {
+      this.readOptions(view, packet);
+      this.endTiming(other);
+    }
+  }
+
+  /** Whether an acknowledgement is the awaited one, of direction `other`. */
+  private isAnswer(other: number, acknowledgement: number): boolean {
+    const { words, doubles } = this;
+    return doubles[(other + TIMED_US) >> 1]! > 0 && ((acknowledgement - (words[other + TIMED_SEQUENCE]! | 0)) | 0) >= 0;
+  }
+
+  private readOptions(view: DataView, packet: IpPacket): void {
+    const { tcpAt, tcpHeaderLength } = packet;
+    const end = tcpAt + tcpHeaderLength;
+    if (tcpHeaderLength > 20 && end <= packet.payloadEnd) this.options.read(view, tcpAt + 20, end);
+    else this.options.clear();
+  }
+
+  /** Takes any segment. */
+  private addAny(
+    slot: number,
+    direction: 0 | 1,
+    view: DataView,
+    packet: IpPacket,
+    sequence: number,
+    acknowledgement: number,
+    window: number,
+  ): void {
+    const timeUs = this.timeUs[0]!;
+    const { words, doubles, rest } = this;
+    const row = slot * TCP_ROW_WORDS;
+    const own = row + direction * DIRECTION_WORDS;
+    const other = own ^ DIRECTION_WORDS;
+    const counts = countsOf(slot, direction);
+    const { tcpFlags: flags, payloadLength: length } = packet;
     const isControl = (flags & (SYN | FIN)) !== 0;
     const isPlain = (flags & (SYN | FIN | RST)) === 0;
     const end = (sequence + length + (isControl ? 1 : 0)) | 0;
-    const isKnown = (marks & KNOWN_SEQUENCE) !== 0;
+    const isKnown = (words[own + MARKS]! & KNOWN_SEQUENCE) !== 0;
     const nextSequence = words[own + NEXT_SEQUENCE]! | 0;
-    const optionsEnd = tcpAt + tcpHeaderLength;
-    if (tcpHeaderLength > 20 && optionsEnd <= packet.payloadEnd) options.read(view, tcpAt + 20, optionsEnd);
-    else options.hasTimestamps = false;
+    this.readOptions(view, packet);
 
-    if ((flags & RST) !== 0) countHalf(words, counts + KEEP_ALIVES_AND_RESETS, 16);
-    if (window === 0 && isPlain) words[counts + ZERO_WINDOWS]!++;
-    if ((flags & SYN) !== 0) this.noteSyn(row, own, counts, flags, sequence);
+    if ((flags & RST) !== 0) countHalf(rest, counts + KEEP_ALIVES_AND_RESETS, 16);
+    if (window === 0 && isPlain) rest[counts + ZERO_WINDOWS]!++;
+    if ((flags & SYN) !== 0) this.noteSyn(slot, own, counts, flags, sequence);
     else if ((flags & RST) === 0) noteWindow(words, own, window);
 
     const isProbe = isKnown && length === 1 && sequence === nextSequence && isZeroWindow(words, other);
@@ -143,17 +235,17 @@ export class TcpAnalysis {
     const hasContent = length > 0 || isControl;
     let isAgain = false;
     if (isKeepAlive) {
-      countHalf(words, counts + KEEP_ALIVES_AND_RESETS, 0);
+      countHalf(rest, counts + KEEP_ALIVES_AND_RESETS, 0);
     } else if (isKnown && !isProbe) {
       const ahead = (sequence - nextSequence) | 0;
-      if (ahead > 0 && (flags & RST) === 0) words[counts + LOST]!++;
+      if (ahead > 0 && (flags & RST) === 0) rest[counts + LOST]!++;
       const isAcknowledged = length > 0 && this.isAcknowledged(other, (sequence + length) | 0);
       isAgain = isAcknowledged || (ahead < 0 && hasContent);
-      if (isAgain && !isAcknowledged && this.isOvertaken(row, own, other, sequence, end, nextSequence)) {
-        words[counts + OUT_OF_ORDER]!++;
+      if (isAgain && !isAcknowledged && this.isOvertaken(slot, own, other, sequence, end, nextSequence)) {
+        rest[counts + OUT_OF_ORDER]!++;
       } else if (isAgain) {
-        words[counts + RETRANSMITTED_PACKETS]!++;
-        words[counts + RETRANSMITTED_OCTETS]! += length;
+        rest[counts + RETRANSMITTED_PACKETS]!++;
+        rest[counts + RETRANSMITTED_OCTETS]! += length;
       }
     }
 
@@ -165,9 +257,9 @@ export class TcpAnalysis {
       doubles[(own + NEXT_SEQUENCE_US) >> 1] = timeUs;
     }
     words[own + MARKS]! |= KNOWN_SEQUENCE;
-    if ((flags & ACK) !== 0) this.acknowledge(row, own, other, flags, length, sequence, acknowledgement, window);
+    if ((flags & ACK) !== 0) this.acknowledge(slot, own, other, flags, length, sequence, acknowledgement, window);
     words[own + WINDOW] = window;
-    if (length > 0 && !isKeepAlive) this.noteApplication(row, direction, isAgain);
+    if (length > 0 && !isKeepAlive) this.noteApplication(slot, direction, isAgain);
   }
 
   /** Whether the receiver, direction `other`, has all octets before `end`. */
@@ -178,7 +270,7 @@ export class TcpAnalysis {
 
   /** Whether a segment behind the highest came late, rather than again. */
   private isOvertaken(
-    row: number,
+    slot: number,
     own: number,
     other: number,
     sequence: number,
@@ -186,44 +278,47 @@ export class TcpAnalysis {
     nextSequence: number,
   ): boolean {
     const timeUs = this.timeUs[0]!;
-    const { words, doubles } = this;
+    const { words, doubles, rest } = this;
+    const restRow = slot * TCP_REST_WORDS;
     // The receiver asks for it.
     const isAskedFor =
       words[other + DUPLICATE_ACKNOWLEDGEMENTS]! >= 2 &&
       sequence === (words[other + ACKNOWLEDGED]! | 0) &&
       timeUs - doubles[(other + ACKNOWLEDGED_US) >> 1]! < FAST_RETRANSMISSION_US;
     if (isAskedFor) return false;
-    const clientLatency = words[row + CLIENT_LATENCY]!;
-    const serverLatency = words[row + SERVER_LATENCY]!;
+    const clientLatency = rest[restRow + CLIENT_LATENCY]!;
+    const serverLatency = rest[restRow + SERVER_LATENCY]!;
     const thresholdUs =
       clientLatency > 0 && serverLatency > 0 ? 2 * (clientLatency + serverLatency - 2) : OUT_OF_ORDER_US;
     return timeUs - doubles[(own + NEXT_SEQUENCE_US) >> 1]! < thresholdUs && end !== nextSequence;
   }
 
   /** Notes a SYN or SYN-ACK: its options, and the time. */
-  private noteSyn(row: number, own: number, counts: number, flags: number, sequence: number): void {
+  private noteSyn(slot: number, own: number, counts: number, flags: number, sequence: number): void {
     const timeUs = this.timeUs[0]!;
-    const { words, doubles, options } = this;
+    const { words, rest, restDoubles, options } = this;
     const { maximumSegmentSize, windowScale } = options;
-    words[counts + SYN_SEQUENCE] = sequence;
+    const restRow = slot * TCP_REST_WORDS;
+    rest[counts + SYN_SEQUENCE] = sequence;
     words[own + MARKS] =
       (words[own + MARKS]! & 0xff) | KNOWN_SYN | (Math.max(windowScale, 0) << 8) | (maximumSegmentSize << 16);
     if ((flags & ACK) === 0) {
-      doubles[(row + SYN_US) >> 1] = timeUs;
+      restDoubles[(restRow + SYN_US) >> 1] = timeUs;
     } else {
-      const synUs = doubles[(row + SYN_US) >> 1]!;
-      if (synUs > 0 && words[row + SERVER_LATENCY]! === 0) words[row + SERVER_LATENCY] = halfLatency(timeUs - synUs);
+      const synUs = restDoubles[(restRow + SYN_US) >> 1]!;
+      if (synUs > 0 && rest[restRow + SERVER_LATENCY]! === 0)
+        rest[restRow + SERVER_LATENCY] = halfLatency(timeUs - synUs);
       // One that comes after its answer was lost on its way to the client, or overtaken.
-      if (words[row + CLIENT_LATENCY]! === 0) {
-        doubles[(row + SYN_ACK_US) >> 1] = timeUs;
-        words[row + MARKS]! |= AWAITS_CLIENT;
+      if (rest[restRow + CLIENT_LATENCY]! === 0) {
+        restDoubles[(restRow + SYN_ACK_US) >> 1] = timeUs;
+        words[slot * TCP_ROW_WORDS + MARKS]! |= AWAITS_CLIENT;
       }
     }
   }
 
   /** Takes the acknowledgement of a segment: an answer to the other direction. */
   private acknowledge(
-    row: number,
+    slot: number,
     own: number,
     other: number,
     flags: number,
@@ -233,7 +328,7 @@ export class TcpAnalysis {
     window: number,
   ): void {
     const timeUs = this.timeUs[0]!;
-    const { words, doubles, options } = this;
+    const { words, doubles } = this;
     const marks = words[own + MARKS]!;
     const isSame =
       (marks & KNOWN_ACKNOWLEDGEMENT) !== 0 &&
@@ -248,22 +343,27 @@ export class TcpAnalysis {
     words[own + MARKS] = marks | KNOWN_ACKNOWLEDGEMENT;
     doubles[(own + ACKNOWLEDGED_US) >> 1] = timeUs;
 
-    const timedUs = doubles[(other + TIMED_US) >> 1]!;
-    if (timedUs > 0 && ((acknowledgement - (words[other + TIMED_SEQUENCE]! | 0)) | 0) >= 0) {
-      doubles[(other + TIMED_US) >> 1] = 0;
-      // With timestamps the echo says whether it is the awaited segment that is acknowledged, or an earlier sending of it.
-      const isIt =
-        (words[other + MARKS]! & KNOWN_TIMESTAMP) === 0 ||
-        !options.hasTimestamps ||
-        ((options.echo - words[other + TIMED_TIMESTAMP]!) | 0) >= 0;
-      if (isIt) this.addRoundTrip(other, timeUs - timedUs);
-    }
-    if (own === row && (marks & AWAITS_CLIENT) !== 0 && (flags & (SYN | RST)) === 0) {
-      const synAckUs = doubles[(row + SYN_ACK_US) >> 1]!;
+    if (this.isAnswer(other, acknowledgement)) this.endTiming(other);
+    if (own === slot * TCP_ROW_WORDS && (marks & AWAITS_CLIENT) !== 0 && (flags & (SYN | RST)) === 0) {
+      const restRow = slot * TCP_REST_WORDS;
+      const synAckUs = this.restDoubles[(restRow + SYN_ACK_US) >> 1]!;
       words[own + MARKS]! &= ~AWAITS_CLIENT;
       // Payload may have waited for the client to have some.
-      if (length === 0) words[row + CLIENT_LATENCY] = halfLatency(timeUs - synAckUs);
+      if (length === 0) this.rest[restRow + CLIENT_LATENCY] = halfLatency(timeUs - synAckUs);
     }
+  }
+
+  /** The awaited acknowledgement, of direction `other`, came. */
+  private endTiming(other: number): void {
+    const { words, doubles, options } = this;
+    const timedUs = doubles[(other + TIMED_US) >> 1]!;
+    doubles[(other + TIMED_US) >> 1] = 0;
+    // With timestamps the echo says whether it is the awaited segment that is acknowledged, or an earlier sending of it.
+    const isIt =
+      (words[other + MARKS]! & KNOWN_TIMESTAMP) === 0 ||
+      !options.hasTimestamps ||
+      ((options.echo - words[other + TIMED_TIMESTAMP]!) | 0) >= 0;
+    if (isIt) this.addRoundTrip(other, this.timeUs[0]! - timedUs);
   }
 
   /** Awaits the acknowledgement of a segment, unless another's is awaited. */
@@ -308,19 +408,26 @@ export class TcpAnalysis {
   }
 
   /** Payload: the client's is a request until the server answers it. */
-  private noteApplication(row: number, direction: 0 | 1, isAgain: boolean): void {
+  private noteApplication(slot: number, direction: number, isAgain: boolean): void {
     const timeUs = this.timeUs[0]!;
-    const { words, doubles } = this;
+    const { words, restDoubles } = this;
+    const row = slot * TCP_ROW_WORDS;
     if ((words[row + MARKS]! & KNOWN_ANSWER) !== 0) return;
-    const at = (row + REQUEST_US) >> 1;
+    const restRow = slot * TCP_REST_WORDS;
+    const at = (restRow + REQUEST_US) >> 1;
     if (direction === 0) {
-      if (!isAgain) doubles[at] = timeUs;
+      if (!isAgain) restDoubles[at] = timeUs;
       return;
     }
     words[row + MARKS]! |= KNOWN_ANSWER;
     // Servers that speak first answer nobody.
-    if (doubles[at]! > 0) words[row + APPLICATION_LATENCY] = latency(timeUs - doubles[at]!);
+    if (restDoubles[at]! > 0) this.rest[restRow + APPLICATION_LATENCY] = latency(timeUs - restDoubles[at]!);
   }
+}
+
+/** Where the counts of a direction are in the rest of the rows. */
+function countsOf(slot: number, direction: number): number {
+  return slot * TCP_REST_WORDS + COUNTS + direction * COUNT_WORDS;
 }
 
 function isZeroWindow(words: Uint32Array, own: number): boolean {
@@ -333,12 +440,16 @@ function countHalf(words: Uint32Array, at: number, shift: number): void {
 }
 
 function noteWindow(words: Uint32Array, own: number, window: number): void {
-  const windows = words[own + WINDOWS]!;
   if ((words[own + MARKS]! & KNOWN_WINDOWS) === 0) {
     words[own + MARKS]! |= KNOWN_WINDOWS;
     words[own + WINDOWS] = window | (window << 16);
     return;
   }
+  noteKnownWindow(words, own, window);
+}
+
+function noteKnownWindow(words: Uint32Array, own: number, window: number): void {
+  const windows = words[own + WINDOWS]!;
   if (window < (windows & 0xffff)) words[own + WINDOWS] = (windows & 0xffff0000) | window;
   else if (window > windows >>> 16) words[own + WINDOWS] = (windows & 0xffff) | (window << 16);
 }

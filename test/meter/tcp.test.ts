@@ -49,6 +49,28 @@ describe('latencies', () => {
     });
   });
 
+  it("go with the options of each SYN, and a SYN without has none of the other side's", () => {
+    const line = follow([
+      HANDSHAKE[0]!,
+      [30, 'server', { flags: 'SA', sequence: 4999, acknowledgement: 1000 }],
+      [50, 'client', { sequence: 1000, acknowledgement: 5000 }],
+    ]);
+    expect(line).toMatchObject({ TCP_WIN_MSS_IN: 1460, TCP_WIN_SCALE_IN: 7 });
+    expect(line).not.toHaveProperty('TCP_WIN_MSS_OUT');
+    expect(line).not.toHaveProperty('TCP_WIN_SCALE_OUT');
+  });
+
+  it('are of the answer to a SYN-ACK that comes late', () => {
+    const line = follow([
+      HANDSHAKE[0]!,
+      [5, 'client', { sequence: 1000, acknowledgement: 5000 }],
+      [10, 'client', { sequence: 1000, acknowledgement: 5000 }],
+      [30, 'server', { flags: 'SA', sequence: 4999, acknowledgement: 1000 }],
+      [50, 'client', { sequence: 1000, acknowledgement: 5000 }],
+    ]);
+    expect(line).toMatchObject({ SERVER_NW_LATENCY_MS: 15, CLIENT_NW_LATENCY_MS: 10 });
+  });
+
   it('are not there where the handshake or the answer was not seen', () => {
     const line = follow([
       [0, 'client', { sequence: 1, acknowledgement: 1, length: 5 }],
@@ -148,6 +170,17 @@ describe('what became of segments', () => {
       'what the receiver has',
       [data(100, 1000), [101, 'server', { sequence: 5000, acknowledgement: 1200 }], data(102, 1100)],
       [1, 0, 0, 0],
+    ],
+    [
+      'an octet sent to a closed window, and sent again when it opens',
+      [
+        data(100, 1000),
+        [101, 'server', { sequence: 5000, acknowledgement: 1100, window: 0 }],
+        data(301, 1100, { length: 1 }),
+        [302, 'server', { sequence: 5000, acknowledgement: 1100, window: 500 }],
+        data(303, 1100),
+      ],
+      [0, 0, 0, 0],
     ],
   ])('%s', (_, segments, expected) => {
     expect(counts(follow([...HANDSHAKE, ...segments]))).toEqual(expected);
