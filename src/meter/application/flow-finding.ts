@@ -1,8 +1,8 @@
 import type { Detail } from './application-details.ts';
-import { DETAIL } from './application-details.ts';
+import { DETAIL, MAX_DETAIL_OCTETS } from './application-details.ts';
 import { L7 } from './application-numbers.ts';
 import type { DetailStore } from './detail-store.ts';
-import { ja4 } from './ja4.ts';
+import { Ja4Table } from './ja4.ts';
 import type { ServiceTable } from './service-table.ts';
 import type { TlsHello } from './tls-hello.ts';
 
@@ -53,6 +53,8 @@ export class FlowFinding {
   master = 0;
   private readonly details: DetailStore;
   private readonly services: ServiceTable;
+  private readonly fingerprints = new Ja4Table();
+  private readonly names = new Uint8Array(MAX_DETAIL_OCTETS);
 
   constructor(details: DetailStore, services: ServiceTable) {
     this.details = details;
@@ -97,23 +99,20 @@ export class FlowFinding {
     }
     const { octets, serverNameAt, serverNameEnd } = hello;
     this.text(DETAIL.tlsServerName, octets, serverNameAt, serverNameEnd);
-    const alpn = alpnList(hello);
-    this.text(DETAIL.tlsAlpn, alpn, 0, alpn.length);
-    const print = Buffer.from(ja4(hello, protocol === L7.quic ? 'q' : protocol === L7.dtls ? 'd' : 't'), 'latin1');
+    this.text(DETAIL.tlsAlpn, this.names, 0, alpnList(hello, this.names));
+    const print = this.fingerprints.of(hello, protocol === L7.quic ? 'q' : protocol === L7.dtls ? 'd' : 't');
     this.text(DETAIL.ja4, print, 0, print.length);
     if (serverNameAt >= 0) this.service(octets, serverNameAt, serverNameEnd);
   }
 }
 
-/** The names of the list with commas between them. */
-function alpnList({ octets, alpnAt, alpnEnd }: TlsHello): Uint8Array {
-  if (alpnAt < 0 || alpnEnd - alpnAt < 2) return octets.subarray(0, 0);
+/** Puts the names of the list into `list`, as many octets as it takes, with commas between them; how many they are. */
+function alpnList({ octets, alpnAt, alpnEnd }: TlsHello, list: Uint8Array): number {
+  if (alpnAt < 0) return 0;
+  const first = alpnAt + 1;
+  const length = Math.min(Math.max(alpnEnd - first, 0), list.length);
+  for (let i = 0; i < length; i++) list[i] = octets[first + i]!;
   // Behind the first, each length becomes the comma.
-  const list = octets.slice(alpnAt + 1, alpnEnd);
-  for (let at = octets[alpnAt]!; at < list.length; ) {
-    const length = list[at]!;
-    list[at] = 0x2c;
-    at += 1 + length;
-  }
-  return list;
+  for (let at = octets[alpnAt]!; at < length; at += 1 + octets[first + at]!) list[at] = 0x2c;
+  return length;
 }

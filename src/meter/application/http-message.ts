@@ -1,4 +1,12 @@
-import { ascii, containsAnyCase, indexOfOctet, prefixOf, startsWith, startsWithAnyCase } from './octet-text.ts';
+import {
+  ascii,
+  byFirstOctet,
+  containsAnyCase,
+  indexOfOctet,
+  prefixOf,
+  startsWith,
+  startsWithAnyCase,
+} from './octet-text.ts';
 import { PARSE_DONE, PARSE_MORE, PARSE_NOT, type ParseResult } from './parse-result.ts';
 
 /** RFC 9110 section 9, WebDAV (RFC 4918), and PATCH (RFC 5789): what begins like these may be a request cut within its first line. */
@@ -26,6 +34,7 @@ const METHODS = [
   'NOTIFY ',
   'M-SEARCH ',
 ].map(ascii);
+const METHODS_BY_OCTET = byFirstOctet(METHODS);
 
 const VERSION = ascii('HTTP/1.');
 const ABSOLUTE = ascii('http://');
@@ -62,7 +71,8 @@ export class HttpRequest {
    * first line must be whole all the same.
    */
   read(octets: Uint8Array, start: number, end: number, isFinal: boolean): ParseResult {
-    const method = METHODS[prefixOf(octets, start, end, METHODS)];
+    const methods = METHODS_BY_OCTET[octets[start]!]!;
+    const method = methods[prefixOf(octets, start, end, methods)];
     if (method === undefined) return isFinal || !isMethodBegun(octets, start, end) ? PARSE_NOT : PARSE_MORE;
     const lineEnd = indexOfOctet(octets, start, end, LF);
     if (lineEnd < 0) return isFinal ? PARSE_NOT : PARSE_MORE;
@@ -158,8 +168,9 @@ function endOfHost(octets: Uint8Array, start: number, end: number): number {
 }
 
 function isMethodBegun(octets: Uint8Array, start: number, end: number): boolean {
-  for (let i = 0; i < METHODS.length; i++) {
-    const method = METHODS[i]!;
+  const methods = METHODS_BY_OCTET[octets[start]!]!;
+  for (let i = 0; i < methods.length; i++) {
+    const method = methods[i]!;
     let at = start;
     while (at < end && octets[at] === method[at - start]) at++;
     if (at === end && end - start < method.length) return true;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { NumberList, TlsHello } from './tls-hello.ts';
+import { ascii } from './octet-text.ts';
+import { MAX_LIST, type NumberList, type TlsHello } from './tls-hello.ts';
 
 /** What a ClientHello came over: TLS over TCP, QUIC, or DTLS. */
 export type HelloTransport = 't' | 'q' | 'd';
@@ -20,6 +21,49 @@ const VERSIONS: ReadonlyMap<number, string> = new Map([
   [0xfefc, 'd3'],
 ]);
 
+/** Fingerprints kept, a power of two. */
+const PLACES = 1024;
+/** Transport and server name, version, letters of ALPN, and how long the three lists are that follow. */
+const KEY_HEADER = 6;
+const HASH_SEED = 0x811c9dc5;
+const HASH_PRIME = 0x01000193;
+
+/**
+ * Fingerprints of ClientHellos by all that goes into them: clients are of few kinds, and hashing takes 20 times as long as
+ * seeing that a hello is of a known one.
+ */
+export class Ja4Table {
+  /** Each in the place its hash gives it, until another takes it. */
+  private readonly keys: Uint16Array[] = new Array<Uint16Array>(PLACES).fill(new Uint16Array(0));
+  private readonly prints: Uint8Array[] = new Array<Uint8Array>(PLACES).fill(new Uint8Array(0));
+  private readonly key = new Uint16Array(KEY_HEADER + 3 * MAX_LIST);
+
+  /** {@link ja4} in ASCII, to be read only. Sorts the ciphers and extensions of `hello`. */
+  of(hello: TlsHello, transport: HelloTransport): Uint8Array {
+    const { key, keys } = this;
+    const { ciphers, extensions, signatureAlgorithms } = hello;
+    sort(ciphers);
+    sort(extensions);
+    key[0] = (transport.charCodeAt(0) << 8) | (hello.hasServerName ? 1 : 0);
+    key[1] = hello.version;
+    key[2] = alpnEnds(hello);
+    key[3] = ciphers.count;
+    key[4] = extensions.count;
+    key[5] = signatureAlgorithms.count;
+    let length = append(key, KEY_HEADER, ciphers);
+    length = append(key, length, extensions);
+    length = append(key, length, signatureAlgorithms);
+    let hash = HASH_SEED;
+    for (let i = 0; i < length; i++) hash = Math.imul(hash ^ key[i]!, HASH_PRIME);
+    const place = (hash ^ (hash >>> 15)) & (PLACES - 1);
+    if (!isSame(keys[place]!, key, length)) {
+      keys[place] = key.slice(0, length);
+      this.prints[place] = ascii(ja4(hello, transport));
+    }
+    return this.prints[place]!;
+  }
+}
+
 /** The JA4 fingerprint of a ClientHello ("JA4: TLS Client Fingerprinting", FoxIO, 2023). */
 export function ja4(hello: TlsHello, transport: HelloTransport): string {
   const { ciphers, extensions, signatureAlgorithms } = hello;
@@ -31,7 +75,7 @@ export function ja4(hello: TlsHello, transport: HelloTransport): string {
     hello.hasServerName ? 'd' : 'i',
     twoDigits(ciphers.count),
     twoDigits(extensions.count),
-    alpnLetters(hello),
+    alpnLetters(alpnEnds(hello)),
     '_',
     ciphers.count === 0 ? NO_HASH : hash(hex(sorted(ciphers))),
     '_',
@@ -39,15 +83,43 @@ export function ja4(hello: TlsHello, transport: HelloTransport): string {
   ].join('');
 }
 
-/** First and last character of the first protocol offered; of their hexadecimal form where they are no letters or digits. */
-function alpnLetters({ octets, alpnAt, alpnEnd }: TlsHello): string {
-  if (alpnAt < 0 || alpnAt >= alpnEnd) return '00';
+/** First and last octet of the first protocol offered; 0 where there is none. */
+function alpnEnds({ octets, alpnAt, alpnEnd }: TlsHello): number {
+  if (alpnAt < 0 || alpnAt >= alpnEnd) return 0;
   const first = alpnAt + 1;
   const last = alpnAt + octets[alpnAt]!;
-  if (last < first || last >= alpnEnd) return '00';
-  const text = String.fromCharCode(octets[first]!, octets[last]!);
+  return last < first || last >= alpnEnd ? 0 : (octets[first]! << 8) | octets[last]!;
+}
+
+/** Both as characters; of their hexadecimal form where they are no letters or digits. */
+function alpnLetters(ends: number): string {
+  const text = String.fromCharCode(ends >> 8, ends & 0xff);
   if (/^[0-9A-Za-z]{2}$/.test(text)) return text;
-  return HEX_OCTETS[octets[first]!]!.charAt(0) + HEX_OCTETS[octets[last]!]!.charAt(1);
+  return HEX_OCTETS[ends >> 8]!.charAt(0) + HEX_OCTETS[ends & 0xff]!.charAt(1);
+}
+
+function append(key: Uint16Array, start: number, { numbers, count }: NumberList): number {
+  for (let i = 0; i < count; i++) key[start + i] = numbers[i]!;
+  return start + count;
+}
+
+function isSame(known: Uint16Array, key: Uint16Array, length: number): boolean {
+  if (known.length !== length) return false;
+  for (let i = 0; i < length; i++) if (known[i] !== key[i]) return false;
+  return true;
+}
+
+/** In place, by insertion: lists are short, and many come sorted. */
+function sort({ numbers, count }: NumberList): void {
+  for (let i = 1; i < count; i++) {
+    const number = numbers[i]!;
+    let at = i;
+    while (at > 0 && numbers[at - 1]! > number) {
+      numbers[at] = numbers[at - 1]!;
+      at--;
+    }
+    numbers[at] = number;
+  }
 }
 
 function sorted({ numbers, count }: NumberList): Uint16Array {
@@ -55,28 +127,13 @@ function sorted({ numbers, count }: NumberList): Uint16Array {
 }
 
 function hex(numbers: Uint16Array): string {
-  let text = '';
-  for (let i = 0; i < numbers.length; i++) {
-    const number = numbers[i]!;
-    text += `${i === 0 ? '' : ','}${HEX_OCTETS[number >> 8]}${HEX_OCTETS[number & 0xff]}`;
-  }
-  return text;
+  return Array.from(numbers, (number) => `${HEX_OCTETS[number >> 8]}${HEX_OCTETS[number & 0xff]}`).join(',');
 }
 
 const HEX_OCTETS: readonly string[] = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, '0'));
 
-/** Clients are of few kinds: the same lists come again and again. */
-const MAX_HASHES = 2048;
-const hashes = new Map<string, string>();
-
 function hash(text: string): string {
-  let digest = hashes.get(text);
-  if (digest === undefined) {
-    if (hashes.size >= MAX_HASHES) hashes.clear();
-    digest = createHash('sha256').update(text).digest('hex').slice(0, 12);
-    hashes.set(text, digest);
-  }
-  return digest;
+  return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
 
 function twoDigits(count: number): string {

@@ -63,6 +63,11 @@ export function u32(octets: Uint8Array, at: number): number {
   return ((octets[at]! << 24) | (octets[at + 1]! << 16) | (octets[at + 2]! << 8) | octets[at + 3]!) >>> 0;
 }
 
+/** Texts by their first octet, in their order: what is compared with these alone. */
+export function byFirstOctet(texts: readonly Uint8Array[]): readonly (readonly Uint8Array[])[] {
+  return Array.from({ length: 256 }, (_, octet) => texts.filter((text) => text[0] === octet));
+}
+
 /** By octet: 1 where one of the texts begins with it, in upper or lower case. Most payload is of none and needs no comparing. */
 export function firstOctetsOf(texts: readonly Uint8Array[]): Uint8Array {
   const firsts = new Uint8Array(256);

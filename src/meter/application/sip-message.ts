@@ -1,5 +1,5 @@
 import { afterSpace, threeDigits } from './http-message.ts';
-import { ascii, indexOfOctet, prefixOf, prefixOfAnyCase, startsWith } from './octet-text.ts';
+import { ascii, byFirstOctet, indexOfOctet, prefixOf, prefixOfAnyCase, startsWith } from './octet-text.ts';
 
 /** RFC 3261 section 7.1 and its extensions. */
 const METHODS = [
@@ -18,6 +18,7 @@ const METHODS = [
   'UPDATE ',
   'REFER ',
 ].map(ascii);
+const METHODS_BY_OCTET = byFirstOctet(METHODS);
 const STATUS = ascii('SIP/2.0 ');
 const URIS = ['sip:', 'sips:', 'tel:'].map(ascii);
 const FROM = ['from:', 'f:'].map(ascii);
@@ -77,7 +78,8 @@ export class SipMessage {
 }
 
 function isRequest(octets: Uint8Array, start: number, end: number): boolean {
-  const method = METHODS[prefixOf(octets, start, end, METHODS)];
+  const methods = METHODS_BY_OCTET[octets[start]!]!;
+  const method = methods[prefixOf(octets, start, end, methods)];
   return method !== undefined && prefixOfAnyCase(octets, start + method.length, end, URIS) >= 0;
 }
 

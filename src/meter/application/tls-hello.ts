@@ -16,7 +16,7 @@ const DTLS_HANDSHAKE_HEADER = 12;
 /** RFC 8446 section 5.1 has 2^14; older records have room for compression. */
 const MAX_RECORD_OCTETS = 18_432;
 /** Cipher suites, extensions and algorithms looked at. */
-const MAX_LIST = 256;
+export const MAX_LIST = 256;
 
 const EXTENSION_SERVER_NAME = 0;
 const EXTENSION_SIGNATURE_ALGORITHMS = 13;

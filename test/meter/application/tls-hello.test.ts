@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ja4 } from '../../../src/meter/application/ja4.ts';
+import { Ja4Table, ja4 } from '../../../src/meter/application/ja4.ts';
 import { PARSE_DONE, PARSE_MORE, PARSE_NOT } from '../../../src/meter/application/parse-result.ts';
 import { TlsHello } from '../../../src/meter/application/tls-hello.ts';
 import {
@@ -64,6 +64,64 @@ describe('JA4', () => {
   it('has hexadecimal digits where ALPN is no text', () => {
     const hello = read(clientHello({ extensions: [alpn('\xab'), supportedVersions(0x0304)] }));
     expect(ja4(hello, 't')).toMatch(/^t13i0202ab_/);
+  });
+});
+
+describe('Ja4Table', () => {
+  it('tells hellos apart by all that a fingerprint shows, known or new', () => {
+    const table = new Ja4Table();
+    const of = (handshake: Uint8Array, transport: 't' | 'q' | 'd' = 't') =>
+      Buffer.from(table.of(read(handshake), transport)).toString('latin1');
+    const short = (...extensions: readonly (readonly [number, Uint8Array])[]) => clientHello({ extensions });
+    for (let round = 0; round < 2; round++) {
+      expect(of(EXAMPLE)).toBe('t13d1516h2_8daaf6152771_e5627efa2ab1');
+      expect(of(EXAMPLE, 'q')).toBe('q13d1516h2_8daaf6152771_e5627efa2ab1');
+      expect(of(short(serverName('a.example'), alpn('h2')))).toMatch(/^t12d..02h2_/);
+      expect(of(short([0x000b, NOTHING], alpn('h2')))).toMatch(/^t12i..02h2_/);
+      expect(of(short([0x000b, NOTHING], alpn('h3')))).toMatch(/^t12i..02h3_/);
+      expect(of(short([0x000b, NOTHING], [0x000a, NOTHING]))).toMatch(/^t12i..0200_/);
+      expect(of(short([0x000b, NOTHING], supportedVersions(0x0304)))).toMatch(/^t13i..0200_/);
+    }
+    const signed = of(short(signatureAlgorithms(0x0403, 0x0804)));
+    expect(of(short(signatureAlgorithms(0x0804, 0x0403)))).not.toBe(signed);
+    expect(of(short(signatureAlgorithms(0x0403, 0x0804)))).toBe(signed);
+  });
+
+  it('sees no difference between extensions in one order and another', () => {
+    const table = new Ja4Table();
+    const one = table.of(
+      read(
+        clientHello({
+          extensions: [
+            [0x000b, NOTHING],
+            [0x000a, NOTHING],
+          ],
+        }),
+      ),
+      't',
+    );
+    expect(
+      table.of(
+        read(
+          clientHello({
+            extensions: [
+              [0x000a, NOTHING],
+              [0x000b, NOTHING],
+            ],
+          }),
+        ),
+        't',
+      ),
+    ).toBe(one);
+  });
+
+  it('keeps its word when there are more hellos than places', () => {
+    const table = new Ja4Table();
+    for (let i = 0; i < 5000; i++) {
+      const hello = read(clientHello({ ciphers: [i, 0x1301] }));
+      if (i % 100 === 0) expect(Buffer.from(table.of(hello, 't')).toString('latin1')).toBe(ja4(hello, 't'));
+      else table.of(hello, 't');
+    }
   });
 });
 
