@@ -29,6 +29,14 @@ export class NetflowDecoder {
   private readonly fixedReaders = new Map<FixedFormat, TemplateEntry>();
   private readonly handler = {
     known: (id: number): Template | undefined => this.message.session.templates.get(id)?.template,
+    shared: (
+      id: number,
+      version: number,
+      scopeFieldCount: number,
+      view: DataView,
+      start: number,
+      end: number,
+    ): Template | undefined => this.sessions.shared.find(id, version, scopeFieldCount, view, start, end),
     announce: (template: Template): DecodeOutcome => this.announce(template),
     withdraw: (id: number): void => this.withdraw(id),
   };
@@ -267,7 +275,7 @@ export class NetflowDecoder {
   private announce(template: Template): DecodeOutcome {
     const { session, arrivalMs } = this.message;
     if (!this.sessions.learn(session, template, arrivalMs)) return 'template_limit';
-    if (this.pending.sets > 0) {
+    if (this.pending.hasAny(session)) {
       // Records of earlier messages are none of this one's, whose sequence number counts its own.
       const { dataRecords, unitsKnown } = this;
       const entry = session.templates.get(template.id)!;

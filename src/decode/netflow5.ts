@@ -47,6 +47,7 @@ function fixedFormat(
     scopeFieldCount: -1,
     minRecordLength,
     signature: `NetFlow v${version}`,
+    words: [],
   };
   return { version, headerLength, template };
 }

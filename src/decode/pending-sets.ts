@@ -35,6 +35,8 @@ interface PendingSet {
 export class PendingSets {
   private readonly limits: PendingLimits;
   private readonly waiting = new Map<string, PendingSet[]>();
+  /** Sets by domain, which may have ended since. */
+  private readonly domains = new Map<string, number>();
   private readonly context = new MessageContext();
   private setCount = 0;
   private octetCount = 0;
@@ -51,6 +53,11 @@ export class PendingSets {
   /** Octets waiting now. */
   get octets(): number {
     return this.octetCount;
+  }
+
+  /** Whether any set of `session`'s domain waits. */
+  hasAny({ domain }: Session): boolean {
+    return this.setCount > 0 && this.domains.has(domain.key);
   }
 
   /** Keeps a copy of records `[pos, end)` of `message`, or drops and counts them when there is no room. */
@@ -79,8 +86,7 @@ export class PendingSets {
     const octets = message.bytes.slice(pos, end);
     const { version, exportTimeMs, sysUpTimeMs, sequenceNumber, arrivalMs } = message;
     sets.push({ session, octets, version, exportTimeMs, sysUpTimeMs, sequenceNumber, arrivalMs });
-    this.setCount++;
-    this.octetCount += length;
+    this.count(session, 1, length);
   }
 
   /**
@@ -92,15 +98,13 @@ export class PendingSets {
     templateId: number,
     decode: (message: MessageContext, pos: number, end: number) => void,
   ): void {
-    if (this.setCount === 0) return;
     const key = pendingKey(session, templateId);
     const sets = this.waiting.get(key);
     if (sets === undefined) return;
     this.waiting.delete(key);
     const { context } = this;
     for (const set of sets) {
-      this.setCount--;
-      this.octetCount -= set.octets.length;
+      this.count(set.session, -1, -set.octets.length);
       context.bytes = set.octets;
       context.view = new DataView(set.octets.buffer, set.octets.byteOffset, set.octets.byteLength);
       context.session = set.session;
@@ -112,6 +116,14 @@ export class PendingSets {
       set.session.counters.pendingDecoded++;
       decode(context, 0, set.octets.length);
     }
+  }
+
+  private count({ domain: { key } }: Session, sets: number, octets: number): void {
+    this.setCount += sets;
+    this.octetCount += octets;
+    const ofDomain = (this.domains.get(key) ?? 0) + sets;
+    if (ofDomain > 0) this.domains.set(key, ofDomain);
+    else this.domains.delete(key);
   }
 
   private dropExpired(nowMs: number): void {
@@ -134,8 +146,7 @@ export class PendingSets {
   private drop(key: string, sets: PendingSet[]): void {
     this.waiting.delete(key);
     for (const set of sets) {
-      this.setCount--;
-      this.octetCount -= set.octets.length;
+      this.count(set.session, -1, -set.octets.length);
       set.session.counters.pendingDropped++;
     }
   }

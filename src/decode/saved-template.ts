@@ -30,6 +30,7 @@ export function restoreTemplate({ id, kind, fields, octets }: SavedTemplate): Te
   let template: Template | undefined;
   const outcome = parseTemplateSet(new Cursor(view), kind, {
     known: () => undefined,
+    shared: () => undefined,
     announce: (announced) => {
       template = announced;
       return 'ok';

@@ -1,5 +1,6 @@
 import { DECODE_FAULTS, DecodeCounters } from '../metrics/decode-counters.ts';
 import { ObservationDomain, Session, type TemplateEntry } from './session.ts';
+import { isSameLayout, SharedTemplates } from './shared-templates.ts';
 import type { Template } from './template.ts';
 
 /** Version under which sFlow v5 sessions are kept, apart from NetFlow v5. */
@@ -12,7 +13,7 @@ export type ExporterKey = 'address' | 'session';
 export interface SessionLimits {
   /** Sessions kept; the least recently heard go first. */
   readonly maxSessions: number;
-  /** Fields of all Templates together, with 16 for each Template. */
+  /** Fields of all different Templates together, with 16 for each, and 4 for each Exporter and id that has it. */
   readonly maxTemplateFields: number;
   readonly exporterKey: ExporterKey;
 }
@@ -42,6 +43,8 @@ export class SessionTable {
   sessionsEvicted = 0;
   /** Templates with one id and different fields from one address and domain: senders behind one NAT or relay. */
   templateCollisions = 0;
+  /** The Templates of all sessions. */
+  readonly shared = new SharedTemplates();
   private readonly limits: SessionLimits;
   private readonly addresses = new Map<string, Map<number | string, Session>>();
   private readonly domains = new Map<string, ObservationDomain>();
@@ -124,19 +127,19 @@ export class SessionTable {
     const known = session.templates.get(template.id);
     if (known !== undefined) {
       known.announcedMs = nowMs;
-      if (sameLayout(known.template, template)) {
+      if (isSameLayout(known.template, template)) {
         session.counters.templatesRefreshed++;
         return true;
       }
       session.counters.templatesRedefined++;
-      this.addFields(session, cost(template) - cost(known.template));
-      known.template = template;
+      this.give(session, known.template);
+      known.template = this.take(session, template);
       known.reader = undefined;
       known.usedMs = 0;
     } else {
       session.counters.templatesLearned++;
-      session.templates.set(template.id, { template, reader: undefined, announcedMs: nowMs, usedMs: 0 });
-      this.addFields(session, cost(template));
+      const taken = this.take(session, template);
+      session.templates.set(template.id, { template: taken, reader: undefined, announcedMs: nowMs, usedMs: 0 });
     }
     const { announcers } = session.domain;
     if (announcers[announcers.length - 1] !== session) {
@@ -153,9 +156,18 @@ export class SessionTable {
     return true;
   }
 
-  private addFields(session: Session, fields: number): void {
-    this.templateFields += fields;
-    session.templateFields += fields;
+  /** A session is charged for all of a Template, however many share it: nobody holds much at another's expense. */
+  private take(session: Session, template: Template): Template {
+    const taken = this.shared.take(template);
+    session.templateFields += cost(template);
+    this.templateFields += REFERENCE_COST + (this.shared.references(taken) === 1 ? cost(taken) : 0);
+    return taken;
+  }
+
+  private give(session: Session, template: Template): void {
+    this.shared.give(template);
+    session.templateFields -= cost(template);
+    this.templateFields -= REFERENCE_COST + (this.shared.references(template) === 0 ? cost(template) : 0);
   }
 
   /** Forgets a Template. */
@@ -163,7 +175,7 @@ export class SessionTable {
     const entry = session.templates.get(id);
     if (entry === undefined) return false;
     session.templates.delete(id);
-    this.addFields(session, -cost(entry.template));
+    this.give(session, entry.template);
     return true;
   }
 
@@ -265,7 +277,7 @@ export class SessionTable {
       const sibling = siblings[i]!;
       if (sibling === session) continue;
       const other = sibling.templates.get(template.id);
-      if (other === undefined || sameLayout(other.template, template)) continue;
+      if (other === undefined || isSameLayout(other.template, template)) continue;
       this.templateCollisions++;
       return;
     }
@@ -352,13 +364,12 @@ function sessionKey(
   return ((domainId + 1) * 16 + (isReliable ? version + 3 : version)) * 65536 + port;
 }
 
-function sameLayout(a: Template, b: Template): boolean {
-  return a.signature === b.signature && a.scopeFieldCount === b.scopeFieldCount && a.version === b.version;
-}
-
 function lastNeededMs({ announcedMs, usedMs }: TemplateEntry): number {
   return Math.max(announcedMs, usedMs);
 }
+
+/** What a session's entry for a Template takes, in fields. */
+const REFERENCE_COST = 4;
 
 /** Templates without fields are not free either. */
 function cost(template: Template): number {

@@ -33,12 +33,26 @@ export interface Template {
   readonly minRecordLength: number;
   /** The announcement's own octets, from scope or field count to the last specifier: equal octets mean an equal layout. */
   readonly signature: string;
+  /** The first octets of the signature, four a number, in so many as are whole: compared sooner than characters. */
+  readonly words: readonly number[];
 }
 
 /** Whoever takes what a Template Set announces. */
 export interface TemplateHandler {
   /** The Template it has under this id, for announcements that repeat it; those are handed over as that same object. */
   known(id: number): Template | undefined;
+  /**
+   * A Template of this id that anyone else announced by the octets `[start, end)` of `view`, from scope or field count to the
+   * last specifier; it is handed over as that same object.
+   */
+  shared(
+    id: number,
+    version: number,
+    scopeFieldCount: number,
+    view: DataView,
+    start: number,
+    end: number,
+  ): Template | undefined;
   /** A Template or Options Template; returns `ok` or why it was refused. */
   announce(template: Template): DecodeOutcome;
   /** A Template Withdrawal (RFC 7011 section 8.1); `id` 2 or 3 withdraws all Templates or all Options Templates. */
@@ -124,10 +138,17 @@ function announce(
     known.version === version &&
     known.scopeFieldCount === scopeFieldCount &&
     known.fields.length === fieldCount &&
-    isText(cursor, start, known.signature)
+    isAnnouncedBy(known, cursor.view, start, cursor.end)
   ) {
     cursor.pos = start + known.signature.length;
     return handler.announce(known);
+  }
+  const specifiersEnd = endOfSpecifiers(cursor, fieldCount, hasEnterpriseBit);
+  const shared =
+    specifiersEnd < 0 ? undefined : handler.shared(id, version, scopeFieldCount, cursor.view, start, specifiersEnd);
+  if (shared !== undefined) {
+    cursor.pos = specifiersEnd;
+    return handler.announce(shared);
   }
   // The callers know that so many are there: the array is no longer than the octets.
   const fields = new Array<FieldSpecifier>(fieldCount);
@@ -141,7 +162,20 @@ function announce(
   if (minRecordLength === 0) return 'template_record_empty';
   if (minRecordLength > 0xffff) return 'template_too_long';
   const signature = octetsAsText(cursor.view, start, cursor.pos);
-  return handler.announce({ id, version, fields, scopeFieldCount, minRecordLength, signature });
+  const words: number[] = [];
+  for (let at = start; at + 4 <= cursor.pos; at += 4) words.push(cursor.view.getUint32(at));
+  return handler.announce({ id, version, fields, scopeFieldCount, minRecordLength, signature, words });
+}
+
+/** Where the Field Specifiers at the cursor end, -1 where that is behind its end. */
+function endOfSpecifiers({ view, pos, end }: Cursor, fieldCount: number, hasEnterpriseBit: boolean): number {
+  if (!hasEnterpriseBit) return pos + 4 * fieldCount <= end ? pos + 4 * fieldCount : -1;
+  let at = pos;
+  for (let i = 0; i < fieldCount; i++) {
+    if (at + 4 > end) return -1;
+    at += (view.getUint8(at) & 0x80) === 0 ? 4 : 8;
+  }
+  return at <= end ? at : -1;
 }
 
 /** The only place where a Field Specifier is read. NetFlow v9 has no enterprise bit: its numbers use all 16 bits. */
@@ -174,10 +208,13 @@ function overrun(cursor: Cursor, fault: DecodeOutcome): DecodeOutcome {
   return fault;
 }
 
-/** Whether the octets from `start` are those of a {@link Template.signature}. */
-function isText({ view, end }: Cursor, start: number, text: string): boolean {
-  if (start + text.length > end) return false;
-  for (let i = 0; i < text.length; i++) if (view.getUint8(start + i) !== text.charCodeAt(i)) return false;
+/** Whether the octets from `start`, of which `end` is the end, begin with a {@link Template.signature}. */
+export function isAnnouncedBy({ signature, words }: Template, view: DataView, start: number, end: number): boolean {
+  if (start + signature.length > end) return false;
+  for (let i = 0; i < words.length; i++) if (view.getUint32(start + 4 * i) !== words[i]) return false;
+  for (let i = 4 * words.length; i < signature.length; i++) {
+    if (view.getUint8(start + i) !== signature.charCodeAt(i)) return false;
+  }
   return true;
 }
 

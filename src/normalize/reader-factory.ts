@@ -17,6 +17,8 @@ const READER_OVERHEAD = 8;
 export class NormalizingReaders implements ReaderFactory {
   private readonly context: FlowReaderContext;
   private readonly optionsContext: OptionsReaderContext;
+  /** Exporters of one make have the same Template objects. */
+  private readonly byTemplate = new WeakMap<Template, RecordReader>();
   private readonly flowReaders = new SharedReaders<FlowReader>();
   private readonly optionsReaders = new SharedReaders<OptionsReader>();
 
@@ -27,6 +29,18 @@ export class NormalizingReaders implements ReaderFactory {
   }
 
   readerFor(session: Session, template: Template): RecordReader {
+    // A reader that knows elements of one Exporter's own is of no use to another.
+    const isOwn = template.scopeFieldCount < 0 && domainOptions(session)?.registry !== undefined;
+    if (isOwn) return new FlowReader(this.context, template, domainOptions(session));
+    let reader = this.byTemplate.get(template);
+    if (reader === undefined) {
+      reader = this.sharedReader(template);
+      this.byTemplate.set(template, reader);
+    }
+    return reader;
+  }
+
+  private sharedReader(template: Template): RecordReader {
     const key = `${template.version} ${template.scopeFieldCount} ${template.signature}`;
     if (template.scopeFieldCount >= 0) {
       return (
@@ -34,9 +48,6 @@ export class NormalizingReaders implements ReaderFactory {
         this.optionsReaders.add(key, template, new OptionsReader(this.optionsContext, template))
       );
     }
-    const options = domainOptions(session);
-    // A reader that knows elements of one Exporter's own is of no use to another.
-    if (options?.registry !== undefined) return new FlowReader(this.context, template, options);
     return (
       this.flowReaders.find(key) ??
       this.flowReaders.add(key, template, new FlowReader(this.context, template, undefined))

@@ -13,7 +13,7 @@ function parsed(octets: Octets, kind: TemplateSetKind): Template {
     found = template;
     return 'ok' as const;
   };
-  const handler = { known: () => undefined, announce, withdraw: () => {} };
+  const handler = { known: () => undefined, shared: () => undefined, announce, withdraw: () => {} };
   expect(parseTemplateSet(cursor, kind, handler)).toBe('ok');
   return found!;
 }

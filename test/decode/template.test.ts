@@ -16,6 +16,7 @@ function announced(kind: TemplateSetKind, words: readonly number[], known?: Temp
   const templates: Template[] = [];
   parseTemplateSet(new Cursor(view), kind, {
     known: (id) => (known?.id === id ? known : undefined),
+    shared: () => undefined,
     announce: (template) => {
       templates.push(template);
       return 'ok';

@@ -25,6 +25,7 @@ function plan(fields: readonly Field[], version = 10): RecordPlan {
     scopeFieldCount: -1,
     minRecordLength,
     signature: '',
+    words: [],
   };
   return planRecord(template, REGISTRY, true);
 }

@@ -18,7 +18,15 @@ function plan(count: number, first = 1, changed = -1): RecordPlan {
     enterpriseNumber: ENTERPRISE,
     length: 1,
   }));
-  const template = { id: 256, version: 10, fields, scopeFieldCount: -1, minRecordLength: count, signature: '' };
+  const template = {
+    id: 256,
+    version: 10,
+    fields,
+    scopeFieldCount: -1,
+    minRecordLength: count,
+    signature: '',
+    words: [],
+  };
   return planRecord(template, REGISTRY, true);
 }
 

@@ -78,12 +78,17 @@ export class LinePrefix {
   }
 
   /**
-   * Writes the beginning of a line and returns the position behind it; writes up to 7 octets further. Eight octets a store:
+   * Writes the beginning of a line and returns the position behind it; writes up to 31 octets further. Eight octets a store:
    * they are ASCII, never a NaN. `set` of a typed array took three times as long.
    */
   write(out: DataView, pos: number): number {
     const { view, length } = this;
-    for (let i = 0; i < length; i += 8) out.setFloat64(pos + i, view.getFloat64(i));
+    for (let i = 0; i < length; i += 32) {
+      out.setFloat64(pos + i, view.getFloat64(i));
+      out.setFloat64(pos + i + 8, view.getFloat64(i + 8));
+      out.setFloat64(pos + i + 16, view.getFloat64(i + 16));
+      out.setFloat64(pos + i + 24, view.getFloat64(i + 24));
+    }
     return pos + length;
   }
 
