@@ -2,17 +2,18 @@
  * Captures to flows: `flowrelay probe` beside nfpcapd, softflowd and pmacctd (Debian's packages of those names) over the same
  * capture, in turn, CPU of whole process trees, what they make thrown away.
  *
- *   npm run bench:probe -- CAPTURE [--megabytes N] [--rounds N] [--work DIR]
+ *   npm run bench:probe -- CAPTURE [--megabytes N] [--rounds N] [--floor] [--work DIR]
  *
  * CAPTURE (classic pcap of Ethernet) is repeated under new addresses until it has --megabytes. flowrelay writes all flows as JSON
  * lines, with application detection and TCP analysis and without; nfpcapd writes its files, softflowd sends NetFlow v9 to a port nobody listens on, pmacctd
- * prints CSV.
+ * prints CSV. With --floor what the least costs in Node.js is measured beside: see least-probe.ts.
  */
 
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { rolldown } from 'rolldown';
 import { median, printTable, withSpread } from './figures.ts';
 import { describeMachine, versionOf } from './machine.ts';
 import { type ProcessTime, timeCommand } from './process-time.ts';
@@ -23,6 +24,7 @@ const { values, positionals } = parseArgs({
   options: {
     megabytes: { type: 'string', default: '1000' },
     rounds: { type: 'string', default: '3' },
+    floor: { type: 'boolean', default: false },
     work: { type: 'string', default: join(tmpdir(), 'flowrelay-bench') },
   },
 });
@@ -48,6 +50,9 @@ writeFileSync(
   ].join('\n'),
 );
 
+const least = join(WORK, 'least-probe.cjs');
+if (values.floor) await bundle('test/bench/least-probe.ts', least);
+
 const probe = `node ${resolve('dist/main.js')} probe --read ${capture} --json /dev/null`;
 const CONTESTANTS: readonly { readonly name: string; readonly command: string }[] = [
   { name: 'flowrelay', command: probe },
@@ -56,6 +61,14 @@ const CONTESTANTS: readonly { readonly name: string; readonly command: string }[
     name: 'flowrelay, neither that nor TCP analysis',
     command: `${probe} --no-application-detection --no-tcp-analysis`,
   },
+  ...(values.floor
+    ? [
+        { name: 'node, nothing', command: 'node -e 0' },
+        { name: 'node, the file read', command: `node ${least} read ${capture}` },
+        { name: 'node, its packets found', command: `node ${least} records ${capture}` },
+        { name: 'node, flows counted and written', command: `node ${least} flows ${capture}` },
+      ]
+    : []),
   {
     name: versionOf('nfpcapd', '-V') ?? '',
     command: `rm -f ${WORK}/nfpcapd/* ; nfpcapd -r ${capture} -w ${WORK}/nfpcapd -t 3600`,
@@ -88,3 +101,10 @@ printTable(
     Math.max(...times[i]!.map(({ residentMiB }) => residentMiB)).toFixed(0),
   ]),
 );
+
+/** Makes one file of a program and all it imports, as the build does of flowrelay. */
+async function bundle(source: string, target: string): Promise<void> {
+  const made = await rolldown({ input: resolve(source), platform: 'node', external: /^node:/ });
+  await made.write({ file: target, format: 'cjs' });
+  await made.close();
+}
