@@ -7,6 +7,7 @@ import { openFilteredSource } from '../input/filtered-source.ts';
 import type { OctetSource } from '../input/octet-source.ts';
 import type { MeteringProcess } from '../meter/metering-process.ts';
 import type { MeterCounters } from '../metrics/meter-counters.ts';
+import { METER_COMPILE_AFTER } from '../sink/formats/flow-json.ts';
 import { captureProblem, FILE_OUTPUT_OPTIONS, type FileObserver, FileRun } from './file-run.ts';
 import { meteringOf } from './metering.ts';
 import { Output } from './output.ts';
@@ -54,7 +55,7 @@ class FileProbe {
   constructor(configuration: Configuration, observer: FileObserver, stop: AbortSignal) {
     this.#configuration = configuration;
     this.#observer = observer;
-    this.#output = new Output(configuration, FILE_OUTPUT_OPTIONS);
+    this.#output = new Output(configuration, { ...FILE_OUTPUT_OPTIONS, compileAfter: METER_COMPILE_AFTER });
     this.#meter = meteringOf(configuration, this.#output, []).meter;
     this.#files = new FileRun(this.#output, observer, stop, () => this.#meter.counters.flowRecords);
   }
