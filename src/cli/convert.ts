@@ -4,6 +4,10 @@ import { senderSummaryWords } from '../pipeline/sender-summary.ts';
 import { fileProgress } from './file-progress.ts';
 import { sayLine } from './plain-line.ts';
 import { stopOnSignals } from './signals.ts';
+import { limitYoungGeneration } from './young-generation.ts';
+
+/** Captures read sooner than that need no limit. */
+const LIMIT_AFTER_MS = 100;
 
 /** Runs `convert` and gives its exit code. */
 export async function runConvert(
@@ -13,6 +17,7 @@ export async function runConvert(
 ): Promise<number> {
   const observer = fileProgress(configuration);
   const stop = stopOnSignals();
+  setTimeout(limitYoungGeneration, LIMIT_AFTER_MS).unref();
   const summary = await convert(files, configuration, observer, stop.signal);
   observer.clear();
   const isWorthSaying =

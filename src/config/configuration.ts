@@ -379,8 +379,9 @@ export const OPTIONS = {
     minimum: 1000,
     maximum: 100_000_000,
     placeholder: 'N',
-    default: 500_000,
-    description: 'Fields kept of all Templates together',
+    default: 1_000_000,
+    description:
+      'Fields kept of all different Templates together, 16 added for each and 4 for each Exporter that has it',
     commands: BOTH,
     isReloadable: true,
   },

@@ -18,10 +18,10 @@ export interface SessionLimits {
   readonly exporterKey: ExporterKey;
 }
 
-/** Limits that fit a few thousand Exporters and keep a flood of spoofed ones under 200 MB. */
+/** Limits that fit a few thousand Exporters and keep a flood of spoofed ones under 300 MB. */
 export const DEFAULT_SESSION_LIMITS: SessionLimits = {
   maxSessions: 16_384,
-  maxTemplateFields: 500_000,
+  maxTemplateFields: 1_000_000,
   exporterKey: 'address',
 };
 

@@ -42,7 +42,7 @@ export interface DecodingOptions {
   readonly templateFiles: readonly string[];
 }
 
-/** Default limits: a few thousand Exporters, and under 200 MB whatever comes. */
+/** Default limits: a few thousand Exporters, and under 300 MB whatever comes. */
 export const DEFAULT_DECODING_OPTIONS: DecodingOptions = {
   ieDefinitions: [],
   exporterKey: 'address',
@@ -50,7 +50,7 @@ export const DEFAULT_DECODING_OPTIONS: DecodingOptions = {
   samplingOverride: 0,
   codeGeneration: true,
   maxSessions: 16_384,
-  maxTemplateFields: 500_000,
+  maxTemplateFields: 1_000_000,
   pendingOctets: 16 * 1024 * 1024,
   pendingSets: 16_384,
   pendingAgeMs: 1_860_000,
