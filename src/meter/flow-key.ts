@@ -34,6 +34,8 @@ export class FlowKey {
   private readonly isUniflow: boolean;
   private readonly seed0: number;
   private readonly seed1: number;
+  private isHashed = false;
+  private lastHash = 0;
 
   /** `seed`: two words that nobody outside knows. */
   constructor(options: FlowKeyOptions, seed: Uint32Array) {
@@ -51,6 +53,7 @@ export class FlowKey {
     const { words } = this;
     const { sourcePort, destinationPort, sourceAt, destinationAt } = packet;
     const vlans = this.hasVlan ? packet.vlans : 0;
+    this.isHashed = false;
     words[1] = (packet.protocol << 24) | vlans;
     if (packet.ipVersion === 4 && this.prefixWords === 2) {
       const source = view.getUint32(sourceAt);
@@ -107,6 +110,14 @@ export class FlowKey {
 
   /** Seeded hash of the words, signed: HalfSipHash-1-3 (Aumasson and Bernstein). Whoever sends packets cannot choose them to collide. */
   hash(): number {
+    if (!this.isHashed) {
+      this.lastHash = this.hashOfWords();
+      this.isHashed = true;
+    }
+    return this.lastHash;
+  }
+
+  private hashOfWords(): number {
     const { words, length } = this;
     // Without `| 0` the sums below would be those of doubles.
     let v0 = this.seed0 | 0;

@@ -129,6 +129,8 @@ export class FlowRecord {
   private readonly layouts: FlowLayouts;
   private readonly bytes = new Uint8Array(RECORD_OCTETS);
   private readonly view = new DataView(this.bytes.buffer);
+  /** The same memory as the rows of the cache have it. */
+  private readonly byteWords = new Int32Array(this.bytes.buffer);
 
   /** `options` hold for all records. */
   constructor(options: FlowRecordOptions) {
@@ -284,8 +286,7 @@ export class FlowRecord {
     let bits = 0;
     if ((state & STATE_MACS) !== 0) {
       bits |= HAS_MACS;
-      const at = 4 * (row + MACS);
-      for (let i = 0; i < 12; i++) this.bytes[SOURCE_MAC_AT + i] = cache.restOctets[at + i]!;
+      for (let i = 0; i < 3; i++) this.byteWords[SOURCE_MAC_AT / 4 + i] = rest[row + MACS + i]!;
       words[SLOT.sourceMac] = SOURCE_MAC_AT;
       words[SLOT.destinationMac] = DESTINATION_MAC_AT;
     }

@@ -5,6 +5,7 @@ import { IpPacket } from '../packet/ip-packet.ts';
 import { LINK_ETHERNET } from '../packet/link-type.ts';
 import { FAULT_LINK_TYPE_UNKNOWN, FAULT_NONE } from '../packet/packet-fault.ts';
 import { PacketHeaders } from '../packet/packet-headers.ts';
+import { ETHERTYPE_CUSTOMER_VLAN } from '../packet/parse-link.ts';
 import { parsePacket } from '../packet/parse-packet.ts';
 import { readPlainFrame } from '../packet/plain-frame.ts';
 import type { ApplicationDetector } from './application-detector.ts';
@@ -102,7 +103,7 @@ export class MeteringProcess implements FlowCacheHandler {
   private readonly detector: ApplicationDetector | undefined;
   /** The packet at hand. */
   private readonly packet = new IpPacket();
-  /** Its headers, unless it is a plain frame, of which only a flow's first is read so thoroughly. */
+  /** Its headers, unless it is a plain frame. */
   private readonly headers = new PacketHeaders();
   private readonly key: FlowKey;
   private readonly tcp: TcpAnalysis | undefined;
@@ -357,40 +358,57 @@ export class MeteringProcess implements FlowCacheHandler {
 
   /** Makes the flow of a packet: what its first packet alone says. */
   private begin(view: DataView, isPlain: boolean, interfaceNumber: number): number {
-    const { cache, key, packet, headers: frame } = this;
-    if (isPlain) parsePacket(view, packet.start, packet.end, LINK_ETHERNET, frame);
-    const ip = this.metered();
-    const slot = cache.add(key, ip.ipVersion, ip.protocol, this.timeUs[0]!);
+    const { cache, key, packet } = this;
+    const { protocol, tcpFlags, sourceMacAt, destinationMacAt } = packet;
+    const slot = cache.add(key, packet.ipVersion, protocol, this.timeUs[0]!);
     const row = slot * ROW_WORDS;
     const { words } = cache;
     let state = words[row + STATE]!;
     // Who answers a SYN is the server, whoever is seen first.
-    const isAnswer = this.isBiflow && ip.protocol === TCP && (ip.tcpFlags & (SYN | ACK)) === (SYN | ACK);
+    const isAnswer = this.isBiflow && protocol === TCP && (tcpFlags & (SYN | ACK)) === (SYN | ACK);
     if (key.sourceIsSecond !== isAnswer) state |= STATE_CLIENT_IS_SECOND;
-    if (ip.protocol === TCP && (ip.tcpFlags & SYN) !== 0) state |= STATE_SYN;
+    if (protocol === TCP && (tcpFlags & SYN) !== 0) state |= STATE_SYN;
     words[row + INTERFACE] = interfaceNumber;
-    if (ip.protocol === ICMP || ip.protocol === ICMPV6) {
-      words[row + TOS_AND_ICMP] = ((ip.icmpType << 24) | (ip.icmpCode << 16)) >>> 0;
-    }
-    const rest = slot * REST_WORDS;
-    if (frame.sourceMacAt >= 0 && frame.destinationMacAt >= 0) {
+    if (sourceMacAt >= 0 && destinationMacAt >= 0) {
       state |= STATE_MACS;
-      const at = 4 * (rest + MACS);
-      const from = isAnswer ? frame.destinationMacAt : frame.sourceMacAt;
-      const to = isAnswer ? frame.sourceMacAt : frame.destinationMacAt;
+      const at = 4 * (slot * REST_WORDS + MACS);
+      const from = isAnswer ? destinationMacAt : sourceMacAt;
+      const to = isAnswer ? sourceMacAt : destinationMacAt;
       for (let i = 0; i < 6; i++) {
         cache.restOctets[at + i] = view.getUint8(from + i);
         cache.restOctets[at + 6 + i] = view.getUint8(to + i);
       }
     }
     words[row + STATE] = state;
-    const labels = frame.mplsLabelCount;
-    cache.rest[rest + LINK] =
-      (Math.min(frame.vlanCount, 255) << 24) | (frame.tunnelType << 16) | (labels << 8) | frame.vlanPriority;
-    cache.rest[rest + VLANS] = frame.vlanId | (frame.innerVlanId << 12);
-    if (labels > 0 || frame.tunnelType > 0) this.noteTunnel(view, slot, ip, isAnswer);
-    if (this.tcp !== undefined && ip.protocol === TCP) this.tcp.reset(slot);
+    if (isPlain) this.notePlainLink(view, slot);
+    else this.noteLink(view, slot, isAnswer);
+    if (this.tcp !== undefined && protocol === TCP) this.tcp.reset(slot);
     return slot;
+  }
+
+  /** Notes the VLAN tag a plain frame may have. */
+  private notePlainLink(view: DataView, slot: number): void {
+    const { start, vlans } = this.packet;
+    const { rest } = this.cache;
+    const at = slot * REST_WORDS;
+    const isTagged = view.getUint16(start + 12) === ETHERTYPE_CUSTOMER_VLAN;
+    rest[at + LINK] = isTagged ? (1 << 24) | (view.getUint16(start + 14) >>> 13) : 0;
+    rest[at + VLANS] = vlans;
+  }
+
+  /** Notes what is around the packet of a flow, and of ICMP what it is, as read into the headers. */
+  private noteLink(view: DataView, slot: number, isAnswer: boolean): void {
+    const { cache, headers: frame } = this;
+    const ip = this.metered();
+    if (ip.protocol === ICMP || ip.protocol === ICMPV6) {
+      cache.words[slot * ROW_WORDS + TOS_AND_ICMP] = ((ip.icmpType << 24) | (ip.icmpCode << 16)) >>> 0;
+    }
+    const at = slot * REST_WORDS;
+    const labels = frame.mplsLabelCount;
+    cache.rest[at + LINK] =
+      (Math.min(frame.vlanCount, 255) << 24) | (frame.tunnelType << 16) | (labels << 8) | frame.vlanPriority;
+    cache.rest[at + VLANS] = frame.vlanId | (frame.innerVlanId << 12);
+    if (labels > 0 || frame.tunnelType > 0) this.noteTunnel(view, slot, ip, isAnswer);
   }
 
   /** Notes MPLS labels, the tunnel, and the packet of a tunnel that is not the flow's own. */
@@ -431,28 +449,40 @@ export class MeteringProcess implements FlowCacheHandler {
     const { ttl, isFragment } = this.packet;
     const packets = words[row + PACKETS + direction]!;
     const at = (row >> 1) + direction;
+    const shift = direction << 4;
+    const short = Math.min(length, 0xffff);
     words[row + PACKETS + direction] = packets + 1;
     doubles[at + OCTETS / 2]! += length;
-    if (timeUs > doubles[at + LAST_US / 2]!) doubles[at + LAST_US / 2] = timeUs;
-    const short = Math.min(length, 0xffff);
-    const shift = direction << 4;
+    words[row + SIZES + (length < 1516 ? SIZE_CLASS[length]! : 5)]!++;
     if (packets === 0) {
+      if (timeUs > doubles[at + LAST_US / 2]!) doubles[at + LAST_US / 2] = timeUs;
       doubles[at + FIRST_US / 2] = timeUs;
       words[row + LENGTHS + direction] = short | (short << 16);
       words[row + TTL]! |= (ttl | (ttl << 8)) << shift;
       words[row + TOS_AND_ICMP]! |= this.packet.tos << (8 * direction);
     } else {
-      if (timeUs < doubles[at + FIRST_US / 2]!) doubles[at + FIRST_US / 2] = timeUs;
+      if (timeUs > doubles[at + LAST_US / 2]!) doubles[at + LAST_US / 2] = timeUs;
+      else if (timeUs < doubles[at + FIRST_US / 2]!) doubles[at + FIRST_US / 2] = timeUs;
       const lengths = words[row + LENGTHS + direction]!;
       if (short < (lengths & 0xffff)) words[row + LENGTHS + direction] = (lengths & 0xffff0000) | short;
       else if (short > lengths >>> 16) words[row + LENGTHS + direction] = (lengths & 0xffff) | (short << 16);
-      const ttls = words[row + TTL]!;
-      if (ttl < ((ttls >>> shift) & 0xff)) words[row + TTL] = (ttls & ~(0xff << shift)) | (ttl << shift);
-      else if (ttl > ((ttls >>> (shift + 8)) & 0xff))
-        words[row + TTL] = (ttls & ~(0xff00 << shift)) | (ttl << (shift + 8));
+      if (((words[row + TTL]! >>> shift) & 0xffff) !== (ttl | (ttl << 8))) this.countTtl(row, shift, ttl);
     }
-    words[row + SIZES + (length < 1516 ? SIZE_CLASS[length]! : 5)]!++;
-    if (isFragment && ((words[row + FRAGMENTS]! >>> shift) & 0xffff) < 0xffff) words[row + FRAGMENTS]! += 1 << shift;
+    if (isFragment) this.countFragment(row, shift);
+  }
+
+  /** Notes a TTL that is not all that were seen. */
+  private countTtl(row: number, shift: number, ttl: number): void {
+    const { words } = this.cache;
+    const ttls = words[row + TTL]!;
+    if (ttl < ((ttls >>> shift) & 0xff)) words[row + TTL] = (ttls & ~(0xff << shift)) | (ttl << shift);
+    else if (ttl > ((ttls >>> (shift + 8)) & 0xff))
+      words[row + TTL] = (ttls & ~(0xff00 << shift)) | (ttl << (shift + 8));
+  }
+
+  private countFragment(row: number, shift: number): void {
+    const { words } = this.cache;
+    if (((words[row + FRAGMENTS]! >>> shift) & 0xffff) < 0xffff) words[row + FRAGMENTS]! += 1 << shift;
   }
 
   private addTcp(slot: number, direction: 0 | 1, view: DataView): void {

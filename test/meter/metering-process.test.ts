@@ -57,6 +57,28 @@ describe('a biflow', () => {
     });
   });
 
+  it('begins with its earliest packet, whichever comes first', () => {
+    const lines = meter([
+      [2, udpFrame(client)],
+      [1, udpFrame(client)],
+      [3, udpFrame(server)],
+      [2.5, udpFrame(server)],
+    ]).lines();
+    expect(lines).toMatchObject([
+      {
+        FLOW_START_MILLISECONDS: 1_700_000_001_000,
+        FLOW_END_MILLISECONDS: 1_700_000_003_000,
+        REVERSE_FLOW_START_MILLISECONDS: 1_700_000_002_500,
+      },
+    ]);
+  });
+
+  it('has the VLAN tag of its first packet (IEEE 802.1Q)', () => {
+    // Priority 5, drop eligible, VLAN 10.
+    const lines = meter([[0, udpFrame({ vlan: (5 << 13) | (1 << 12) | 10 })]]).lines();
+    expect(lines).toMatchObject([{ SRC_VLAN: 10, SRC_VLAN_PRIORITY: 5 }]);
+  });
+
   it('goes from the sender of the first packet where no SYN is seen', () => {
     const [line] = meter([
       [0, tcpFrame({ ...server, flags: 'A' })],
