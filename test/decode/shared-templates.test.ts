@@ -6,7 +6,7 @@ import { parseTemplateSet, type Template, type TemplateSetKind } from '../../src
 
 /** Octets that start at an odd place, as Template Sets in datagrams may. */
 function viewOf(words: readonly number[]): DataView {
-  const view = new DataView(new ArrayBuffer(words.length * 2 + 3), 1, words.length * 2 + 2);
+  const view = new DataView(new ArrayBuffer(words.length * 2 + 1), 1);
   words.forEach((word, i) => {
     view.setUint16(i * 2, word);
   });
