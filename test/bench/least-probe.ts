@@ -8,7 +8,7 @@
  * them as flowrelay writes lines, with these fields. No times, no checks of headers, no hash that withstands crafted addresses.
  */
 
-import { openSync, readSync, writeSync } from 'node:fs';
+import { openSync, readSync, statSync, writeSync } from 'node:fs';
 import { SLOT } from '../../src/flow/fields.ts';
 import { Flow } from '../../src/flow/flow.ts';
 import { fieldEntry, Layout } from '../../src/flow/layout.ts';
@@ -24,8 +24,8 @@ const IPV4 = 0x0800;
 const TCP = 6;
 const UDP = 17;
 
-/** Places of the table; more flows than this find none. */
-const PLACES = 262_144;
+/** Octets of a capture for which the table has a place. */
+const OCTETS_OF_A_PLACE = 4096;
 /** Words of a flow: one cache line. */
 const FLOW_WORDS = 16;
 /** Words of it: protocol, ports, both addresses; packets, and octets, of either direction. */
@@ -39,7 +39,11 @@ const OCTETS = 6;
 /** Octets in front of the table: where large memory is put, it is then at the start of a cache line. */
 const AHEAD_OCTETS = 48;
 
-const words = new Uint32Array(new ArrayBuffer(AHEAD_OCTETS + 4 * PLACES * FLOW_WORDS), AHEAD_OCTETS);
+const [, , stage, capture = ''] = process.argv;
+const placeBits = Math.max(10, Math.ceil(Math.log2(statSync(capture).size / OCTETS_OF_A_PLACE)));
+const places = 2 ** placeBits;
+const words = new Uint32Array(new ArrayBuffer(AHEAD_OCTETS + 4 * places * FLOW_WORDS), AHEAD_OCTETS);
+let flows = 0;
 
 /** Counts the packet whose frame begins at `at`, at least {@link HEADERS} long. */
 function count(view: DataView, at: number): void {
@@ -53,7 +57,7 @@ function count(view: DataView, at: number): void {
   const second = isReverse ? source : destination;
   const sorted = (isReverse ? (ports >>> 16) | (ports << 16) : ports) >>> 0;
   const hash = Math.imul(sorted ^ Math.imul(first, 0x9e3779b1) ^ Math.imul(second, 0x85ebca6b), 0xc2b2ae35);
-  let flow = ((hash >>> 14) & (PLACES - 1)) * FLOW_WORDS;
+  let flow = (hash >>> (32 - placeBits)) * FLOW_WORDS;
   while (
     words[flow + FIRST]! !== first ||
     words[flow + SECOND]! !== second ||
@@ -61,13 +65,14 @@ function count(view: DataView, at: number): void {
     words[flow + PROTOCOL]! !== protocol
   ) {
     if (words[flow + PROTOCOL]! === 0) {
+      if (++flows === places) throw new Error('more flows than places for them');
       words[flow + PROTOCOL] = protocol;
       words[flow + PORTS] = sorted;
       words[flow + FIRST] = first;
       words[flow + SECOND] = second;
       break;
     }
-    flow = (flow + FLOW_WORDS) & (PLACES * FLOW_WORDS - 1);
+    flow = (flow + FLOW_WORDS) & (places * FLOW_WORDS - 1);
   }
   const direction = isReverse ? 1 : 0;
   words[flow + PACKETS + direction]!++;
@@ -129,8 +134,7 @@ function write(): void {
   json.flush();
 }
 
-const [, , stage, capture] = process.argv;
-const input = openSync(capture ?? '', 'r');
+const input = openSync(capture, 'r');
 const block = new Uint8Array(BLOCK_OCTETS);
 const view = new DataView(block.buffer);
 let kept = 0;
