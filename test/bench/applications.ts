@@ -110,7 +110,7 @@ const KINDS: readonly Kind[] = [
 ];
 
 // The compiled benchmark lies elsewhere than the program.
-const { services } = JSON.parse(readFileSync('application-definitions/services.json', 'utf8')) as ServiceFile;
+const { services } = JSON.parse(readFileSync('ie-definitions/applications/services.json', 'utf8')) as ServiceFile;
 const detector = new PayloadDetector(FLOWS, { services });
 const flow = new Flow(new Origin());
 flow.bytes = new Uint8Array(256);

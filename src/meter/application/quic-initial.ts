@@ -35,6 +35,10 @@ export class QuicInitial {
   private overrun = false;
   private readonly header = Buffer.alloc(2048);
   private readonly nonce = Buffer.alloc(NONCE_OCTETS);
+  /** Of the connection read last, whose ClientHello may go on in the next datagram: deriving its keys takes as long as all else. */
+  private keys: Keys | undefined;
+  private keysVersion = 0;
+  private keysId: Uint8Array = new Uint8Array(0);
 
   /** Whether a datagram begins like a QUIC packet with a long header of a version we know, or one that begins a negotiation. */
   isLongHeader(octets: Uint8Array, start: number, end: number): boolean {
@@ -93,7 +97,7 @@ export class QuicInitial {
     version: number,
     connectionId: Uint8Array,
   ): Buffer | undefined {
-    const { key, iv, headerKey } = clientKeys(version, connectionId);
+    const { key, iv, headerKey } = this.keysOf(version, connectionId);
     const sampleAt = numberAt + MAX_PACKET_NUMBER;
     const mask = createCipheriv('aes-128-ecb', headerKey, null).update(
       octets.subarray(sampleAt, sampleAt + SAMPLE_OCTETS),
@@ -123,6 +127,15 @@ export class QuicInitial {
       return undefined;
     }
     return plain;
+  }
+
+  private keysOf(version: number, connectionId: Uint8Array): Keys {
+    if (this.keys === undefined || this.keysVersion !== version || Buffer.compare(this.keysId, connectionId) !== 0) {
+      this.keys = clientKeys(version, connectionId);
+      this.keysVersion = version;
+      this.keysId = new Uint8Array(connectionId);
+    }
+    return this.keys;
   }
 
   /** RFC 9000 section 19; an Initial has no other frames but CONNECTION_CLOSE, which ends it. */

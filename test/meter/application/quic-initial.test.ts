@@ -64,6 +64,25 @@ describe('QuicInitial', () => {
     expect(writtenBy(detector, 0, 17)['TLS_SERVER_NAME']).toBe('quic.example');
   });
 
+  it('keeps the keys of one connection for another neither of the next version nor of the next id', () => {
+    const detector = new PayloadDetector(1);
+    const nameIn = (octets: Uint8Array) => {
+      send(detector, 0, octets);
+      const name = writtenBy(detector, 0, 17)['TLS_SERVER_NAME'];
+      detector.release(0);
+      return name;
+    };
+    const good = initial(1, 0, crypto(0, HELLO));
+    expect(nameIn(good)).toBe('quic.example');
+    expect(nameIn(initial(2, 0, crypto(0, HELLO)))).toBe('quic.example');
+    // Datagrams come in one buffer, one over the other.
+    const buffer = Buffer.from(good);
+    buffer[6]! ^= 1;
+    expect(nameIn(buffer)).toBeUndefined();
+    buffer.set(good);
+    expect(nameIn(buffer)).toBe('quic.example');
+  });
+
   it('trusts nothing in a packet whose tag is wrong, and counts it', () => {
     const detector = new PayloadDetector(1);
     const packet = initial(1, 0, crypto(0, HELLO));
