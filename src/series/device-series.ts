@@ -1,9 +1,9 @@
 import type { PlainRecord, PlainValue } from '../flow/flow.ts';
 import { ApplicationRows } from './application-rows.ts';
 import type { FlowFacts } from './flow-facts.ts';
+import { NumberRows } from './number-rows.ts';
 import type { SeededHash } from './seeded-hash.ts';
 import type { SeriesTable } from './series-table.ts';
-import { OCTETS, REVERSE_OCTETS } from './step-window.ts';
 import { line, makeTable, type TableContext } from './table-maker.ts';
 import { type TagLine, tagName } from './tag-line.ts';
 import { TagText } from './tag-text.ts';
@@ -51,6 +51,10 @@ export class DeviceSeries {
   private readonly hash: SeededHash;
   private readonly tags: TagLine;
   private address = '';
+  /** Row of the Exporter looked at last; -1 where it is not known. */
+  private device = -1;
+  /** Rows of ports, by rows of devices. */
+  private readonly portRows = new NumberRows();
 
   /** Makes the tables. */
   constructor(context: TableContext, hash: SeededHash, tags: TagLine) {
@@ -67,7 +71,10 @@ export class DeviceSeries {
     this.ports = makeTable(context, 'flowdev_port', {
       columns: 3,
       absoluteFrom: SPEED,
-      onForget: (row) => this.applicationRows.forgetOwner(row),
+      onForget: (row) => {
+        this.applicationRows.forgetOwner(row);
+        this.portRows.clear();
+      },
       lines: [
         line('flowdev_port:traffic', 'counter', both),
         line('flowdev_port:usage', 'percent', [
@@ -79,6 +86,10 @@ export class DeviceSeries {
     this.devices = makeTable(context, 'flowdev', {
       columns: 4,
       absoluteFrom: DROPS,
+      onForget: () => {
+        this.device = -1;
+        this.portRows.clear();
+      },
       lines: [
         line('flowdev:traffic', 'counter', both),
         line('flowdev:flows', 'counter', [[FLOWS]]),
@@ -107,10 +118,13 @@ export class DeviceSeries {
     this.selectDevice(facts.exporterAddress);
     const { amounts, input, output } = facts;
     const { devices } = this;
-    const device = this.deviceRow(devices, this.name);
+    let { device } = this;
+    if (device < 0) {
+      device = this.deviceRow(devices, this.name);
+      if (device !== devices.otherRow) this.device = device;
+    }
     const isSent = facts.direction === 1;
-    devices.addShares(device, isSent ? SENT : RECEIVED, amounts, OCTETS);
-    devices.addShares(device, isSent ? RECEIVED : SENT, amounts, REVERSE_OCTETS);
+    devices.addBothWays(device, isSent ? SENT : RECEIVED, isSent ? RECEIVED : SENT, amounts);
     devices.addAtLast(device, FLOWS, 1);
     if (input >= 0) this.addPort(facts, device, input, RECEIVED);
     if (output >= 0) this.addPort(facts, device, output, SENT);
@@ -152,6 +166,7 @@ export class DeviceSeries {
   private selectDevice(address: string): void {
     if (address === this.address) return;
     this.address = address;
+    this.device = -1;
     this.name.readString(address);
   }
 
@@ -169,14 +184,13 @@ export class DeviceSeries {
   private addPort(facts: FlowFacts, device: number, port: number, forward: number): void {
     const { ports, portApplications, applicationRows } = this;
     const { amounts } = facts;
-    const row = this.portRow(port);
-    ports.addShares(row, forward, amounts, OCTETS);
-    ports.addShares(row, 1 - forward, amounts, REVERSE_OCTETS);
+    let row = this.portRows.find(device, port);
+    if (row < 0) row = this.portRow(device, port);
+    ports.addBothWays(row, forward, 1 - forward, amounts);
     if (!facts.hasApplication) return;
     let detail = applicationRows.find(row, facts.applicationNumber);
     if (detail < 0) detail = this.applicationOf(facts, device, row, port);
-    portApplications.addShares(detail, forward, amounts, OCTETS);
-    portApplications.addShares(detail, 1 - forward, amounts, REVERSE_OCTETS);
+    portApplications.addBothWays(detail, forward, 1 - forward, amounts);
   }
 
   /** The row of an application of the port that has this row. */
@@ -205,8 +219,12 @@ export class DeviceSeries {
     return detail;
   }
 
-  private portRow(port: number): number {
-    return this.portRowIn(this.ports, this.name, port);
+  private portRow(device: number, port: number): number {
+    const { ports } = this;
+    const row = this.portRowIn(ports, this.name, port);
+    // The one row of all others is of many, of devices as well as of ports.
+    if (device !== this.devices.otherRow && row !== ports.otherRow) this.portRows.set(device, port, row);
+    return row;
   }
 
   private portRowIn(table: SeriesTable, name: TagText, port: number): number {

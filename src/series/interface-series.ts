@@ -134,8 +134,9 @@ export class InterfaceSeries {
     sums.add(isSent ? version + 1 : version, amounts[REVERSE_OCTETS]!);
     sums.add(ALL_PACKETS, amounts[PACKETS]! + amounts[REVERSE_PACKETS]!);
     if (sourceIsLocal !== destinationIsLocal) {
-      details.addShares(0, sourceIsLocal ? LOCAL_TO_REMOTE : REMOTE_TO_LOCAL, amounts, OCTETS);
-      details.addShares(0, sourceIsLocal ? REMOTE_TO_LOCAL : LOCAL_TO_REMOTE, amounts, REVERSE_OCTETS);
+      const forward = sourceIsLocal ? LOCAL_TO_REMOTE : REMOTE_TO_LOCAL;
+      const reverse = sourceIsLocal ? REMOTE_TO_LOCAL : LOCAL_TO_REMOTE;
+      details.addBothWays(0, forward, reverse, amounts);
     }
     if (facts.protocol === TCP) this.addTcp(facts);
     const isNew = place >= 0 && conversations.isNew;
@@ -202,8 +203,7 @@ export class InterfaceSeries {
           ? tags.start().text(PROTOCOL, application).addTo(applications, application.first, application.second)
           : tags.otherOf(applications, [PROTOCOL]);
       }
-      applications.addShares(row, 0, amounts, OCTETS);
-      applications.addShares(row, 0, amounts, REVERSE_OCTETS);
+      applications.addBothWays(row, 0, 0, amounts);
       if (isNew) applications.addAtFirst(row, APPLICATION_FLOWS, 1);
     }
     if (protocol < 0) return;
@@ -215,7 +215,6 @@ export class InterfaceSeries {
         this.protocolRows[name] = row;
       } else row = tags.otherOf(protocols, [L4PROTO]);
     }
-    protocols.addShares(row, 0, amounts, OCTETS);
-    protocols.addShares(row, 0, amounts, REVERSE_OCTETS);
+    protocols.addBothWays(row, 0, 0, amounts);
   }
 }

@@ -3,10 +3,11 @@ import { ApplicationRows } from './application-rows.ts';
 import { DESTINATION, type FlowFacts, SOURCE } from './flow-facts.ts';
 import { type ElementPlace, elementLength, type FlowPlan } from './flow-plan.ts';
 import type { LocalNetworks } from './local-networks.ts';
+import { NumberRows } from './number-rows.ts';
 import type { Family } from './schema.ts';
 import type { SeededHash } from './seeded-hash.ts';
 import type { SeriesTable } from './series-table.ts';
-import { OCTETS, REVERSE_OCTETS } from './step-window.ts';
+import { OCTETS } from './step-window.ts';
 import { line, makeTable, type TableContext } from './table-maker.ts';
 import { type TagLine, tagName } from './tag-line.ts';
 import { TagText } from './tag-text.ts';
@@ -44,6 +45,7 @@ interface NumberedTables {
   readonly rows: SeriesTable;
   readonly applications: SeriesTable;
   readonly applicationRows: ApplicationRows;
+  readonly numberRows: NumberRows;
 }
 
 /** Series of the networks that flows belong to: `subnet:…`, `asn:…`, `vlan:…`, `country:…`, `obs_point:…`. */
@@ -77,10 +79,12 @@ export class NetworkSeries {
     const three = (from: number) => [[from + INGRESS], [from + EGRESS], [from + INNER]];
     const numbered = (kind: number, family: Family, columns: number, rows: Parameters<typeof line>[]) => {
       const applicationRows = new ApplicationRows();
+      const numberRows = new NumberRows();
       return {
         kind,
         tag: tagName(family),
         applicationRows,
+        numberRows,
         applications: makeTable(context, family, {
           columns: 2,
           lines: [line(`${family}:ndpi`, 'counter', both)],
@@ -89,7 +93,10 @@ export class NetworkSeries {
         rows: makeTable(context, family, {
           columns,
           lines: rows.map((row) => line(...row)),
-          onForget: (row) => applicationRows.forgetOwner(row),
+          onForget: (row) => {
+            applicationRows.forgetOwner(row);
+            numberRows.clear();
+          },
         }),
       };
     };
@@ -165,8 +172,7 @@ export class NetworkSeries {
         this.subnetRows[network] = row;
       } else row = tags.otherOf(subnets, [SUBNET]);
     }
-    subnets.addShares(row, forward, amounts, OCTETS);
-    subnets.addShares(row, reverse, amounts, REVERSE_OCTETS);
+    subnets.addBothWays(row, forward, reverse, amounts);
     if (facts.isMulticast) subnets.addShares(row, BROADCAST + forward, amounts, OCTETS);
     if (!plan.hasTcpStatistics || protocol !== 6) return;
     subnets.addAtLast(row, RETRANSMITTED + forward, facts.retransmittedIn);
@@ -188,37 +194,49 @@ export class NetworkSeries {
 
   /** `forward` is the column of what goes from source to destination. */
   private addNumbered(facts: FlowFacts, tables: NumberedTables, number: number, forward: number): number {
-    const { hash, tags } = this;
     const { amounts } = facts;
-    const { rows, applications, applicationRows, tag, kind } = tables;
+    const { rows, applications, applicationRows, numberRows } = tables;
+    let row = numberRows.find(0, number);
+    if (row < 0) row = this.rowOf(tables, number);
+    rows.addBothWays(row, forward, 1 - forward, amounts);
+    if (!facts.hasApplication) return row;
+    let detail = applicationRows.find(row, facts.applicationNumber);
+    if (detail < 0) detail = this.applicationOf(facts, tables, row, number);
+    applications.addBothWays(detail, forward, 1 - forward, amounts);
+    return row;
+  }
+
+  private rowOf({ rows, numberRows, tag, kind }: NumberedTables, number: number): number {
+    const { hash, tags } = this;
+    this.takeKey(kind, number);
+    const { first, second } = hash;
+    let row = rows.find(first, second);
+    if (row < 0) {
+      if (!rows.hasRoom()) return tags.otherOf(rows, [tag]);
+      row = tags.start().number(tag, number).addTo(rows, first, second);
+    }
+    numberRows.set(0, number, row);
+    return row;
+  }
+
+  private takeKey(kind: number, number: number): void {
+    const { hash } = this;
     hash.start(kind);
     if (number > 0xffff_ffff) hash.word(number / 4294967296);
     hash.word(number);
     hash.end();
-    const { first, second } = hash;
-    let row = rows.find(first, second);
-    if (row < 0) {
-      row = rows.hasRoom() ? tags.start().number(tag, number).addTo(rows, first, second) : tags.otherOf(rows, [tag]);
-    }
-    rows.addShares(row, forward, amounts, OCTETS);
-    rows.addShares(row, 1 - forward, amounts, REVERSE_OCTETS);
-    if (!facts.hasApplication) return row;
-    let detail = applicationRows.find(row, facts.applicationNumber);
-    if (detail < 0) detail = this.applicationOf(facts, tables, row, first, second);
-    applications.addShares(detail, forward, amounts, OCTETS);
-    applications.addShares(detail, 1 - forward, amounts, REVERSE_OCTETS);
-    return row;
   }
 
-  /** The row of an application of what has this row and key. */
+  /** The row of an application of what has this row and number. */
   private applicationOf(
     { application, applicationNumber }: FlowFacts,
-    { rows, applications, applicationRows, tag }: NumberedTables,
+    { rows, applications, applicationRows, tag, kind }: NumberedTables,
     row: number,
-    first: number,
-    second: number,
+    number: number,
   ): number {
     const { hash, tags } = this;
+    this.takeKey(kind, number);
+    const { first, second } = hash;
     hash.start(APPLICATION_KIND);
     hash.word(first);
     hash.word(second);
@@ -258,8 +276,7 @@ export class NetworkSeries {
         ? tags.start().text(COUNTRY, name).addTo(countries, name.first, name.second)
         : tags.otherOf(countries, [COUNTRY]);
     }
-    countries.addShares(row, forward, amounts, OCTETS);
-    countries.addShares(row, reverse, amounts, REVERSE_OCTETS);
+    countries.addBothWays(row, forward, reverse, amounts);
   }
 }
 

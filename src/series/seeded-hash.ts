@@ -19,13 +19,13 @@ export class SeededHash {
   /** Begins a key; `kind` keeps keys of different kinds apart. */
   start(kind: number): void {
     this.first = this.seedFirst ^ kind;
-    this.second = this.seedSecond + kind;
+    this.second = (this.seedSecond + kind) | 0;
   }
 
   /** Begins with what another key came to. */
   resume(first: number, second: number): void {
     this.first = first ^ this.seedFirst;
-    this.second = second + this.seedSecond;
+    this.second = (second + this.seedSecond) | 0;
   }
 
   /** Goes on with 32 bits. */

@@ -1,7 +1,7 @@
 import type { LineBuffer } from './line-buffer.ts';
 import type { Family } from './schema.ts';
 import type { SeriesLimits } from './series-limits.ts';
-import type { StepWindow } from './step-window.ts';
+import { OCTETS, REVERSE_OCTETS, type StepWindow } from './step-window.ts';
 import { TagStore } from './tag-store.ts';
 
 /**
@@ -176,6 +176,12 @@ export class SeriesTable {
       slot[at] = slot[at]! + shares[i]!;
       if (++index === slots.length) index = 0;
     }
+  }
+
+  /** Adds octets that the present flow has from source to destination to one column, those of the other direction to another. */
+  addBothWays(row: number, column: number, reverseColumn: number, amounts: Float64Array): void {
+    this.addShares(row, column, amounts, OCTETS);
+    if (amounts[REVERSE_OCTETS] !== 0) this.addShares(row, reverseColumn, amounts, REVERSE_OCTETS);
   }
 
   /** Adds `value` in the present flow's first step. */

@@ -43,6 +43,10 @@ export class StepWindow {
   /** Which of these are of the present flow: a bit each. */
   private shared = 0;
   private readonly openSteps: number;
+  /** The step of the present flow, where that is all in one that is open, and what was the oldest open step then. */
+  private singleFromMs = 0;
+  private singleToMs = 0;
+  private singleBase = -1;
 
   /** `delayMs` is how long a step stays open after its end. */
   constructor(stepMs: number, delayMs: number) {
@@ -64,6 +68,14 @@ export class StepWindow {
     const { stepMs, base } = this;
     const startMs = times[0]!;
     const endMs = times[1]!;
+    this.shared = 0;
+    this.startMs = startMs;
+    this.endMs = endMs;
+    // Where steps are long, most flows lie in the same one as the flow before.
+    if (startMs >= this.singleFromMs && endMs < this.singleToMs && base === this.singleBase) {
+      if (this.last > this.used) this.used = this.last;
+      return;
+    }
     let first = Math.floor(startMs / stepMs);
     let last = endMs > startMs ? Math.ceil(endMs / stepMs) - 1 : first;
     this.isLate = first < base;
@@ -77,9 +89,10 @@ export class StepWindow {
     this.firstSlot = first % this.slots;
     this.lastSlot = last === first ? this.firstSlot : last % this.slots;
     if (last > this.used) this.used = last;
-    this.shared = 0;
-    this.startMs = startMs;
-    this.endMs = endMs;
+    const isSingle = first === last && !this.isLate && last < base + this.openSteps - 1;
+    this.singleFromMs = first * stepMs;
+    this.singleToMs = isSingle ? this.singleFromMs + stepMs : 0;
+    this.singleBase = base;
   }
 
   /** The open step that a time, Unix milliseconds, is in, or the nearest one. */
