@@ -2,7 +2,8 @@ import { writeInteger } from '../bytes/digits.ts';
 import type { Flow } from '../flow/flow.ts';
 import type { Layout } from '../flow/layout.ts';
 import { ApplicationNumbers } from './application-numbers.ts';
-import { addressPosition, addressSlot, DESTINATION, type FlowFacts, SOURCE } from './flow-facts.ts';
+import { dscpClassOf } from './dscp-class.ts';
+import type { FlowEnd, FlowFacts } from './flow-facts.ts';
 import { elementLength, elementNumber, type FlowPlan, planFlow } from './flow-plan.ts';
 import type { LocalNetworks } from './local-networks.ts';
 import type { SeededHash } from './seeded-hash.ts';
@@ -83,7 +84,7 @@ export class FactsReader {
     const flags = plan.clientTcpFlags >= 0 ? plan.clientTcpFlags : plan.tcpFlags;
     facts.tcpFlags = flags < 0 ? 0 : words[flags]!;
     facts.direction = plan.direction < 0 ? -1 : words[plan.direction]!;
-    facts.tos = plan.tos < 0 ? -1 : words[plan.tos]!;
+    facts.dscpClass = plan.tos < 0 ? -1 : dscpClassOf(words[plan.tos]!);
     facts.icmpType = plan.icmpType < 0 ? -1 : words[plan.icmpType]! >>> 8;
     facts.input = plan.input < 0 ? -1 : words[plan.input]!;
     facts.output = plan.output < 0 ? -1 : words[plan.output]!;
@@ -188,8 +189,8 @@ export class FactsReader {
       else facts.ipVersion = hasFour && words[plan.sourceIPv4] === 0 && words[plan.destinationIPv4] === 0 ? 6 : 4;
     }
     if (facts.ipVersion === 4 && hasFour) {
-      this.takeFour(facts, SOURCE, words, plan.sourceIPv4);
-      this.takeFour(facts, DESTINATION, words, plan.destinationIPv4);
+      this.takeFour(facts.source, words[plan.sourceIPv4]! | 0, facts.vlan);
+      this.takeFour(facts.destination, words[plan.destinationIPv4]! | 0, facts.vlan);
       const destination = words[plan.destinationIPv4]!;
       facts.isMulticast = destination >>> 28 === 0xe || destination === 0xffff_ffff;
     } else if (facts.ipVersion === 6 && hasSix) {
@@ -199,8 +200,8 @@ export class FactsReader {
         this.takeNoAddresses(facts);
         return;
       }
-      this.takeSix(facts, SOURCE, view, source);
-      this.takeSix(facts, DESTINATION, view, destination);
+      this.takeSix(facts.source, view, source, facts.vlan);
+      this.takeSix(facts.destination, view, destination, facts.vlan);
       facts.isMulticast = view.getUint8(destination) === 0xff;
     } else {
       this.takeNoAddresses(facts);
@@ -213,9 +214,8 @@ export class FactsReader {
   /** Containers' flows are told apart by their ports then. */
   private takeNoAddresses(facts: FlowFacts): void {
     const { hash } = this;
-    const { networks } = facts;
-    networks[SOURCE] = -1;
-    networks[DESTINATION] = -1;
+    facts.source.network = -1;
+    facts.destination.network = -1;
     facts.sourceEnd = 0;
     hash.start(CONVERSATION_KIND + facts.protocol);
     hash.word((facts.sourcePort << 16) | facts.destinationPort);
@@ -224,60 +224,52 @@ export class FactsReader {
     facts.conversationSecond = hash.second;
   }
 
-  private takeFour(facts: FlowFacts, end: number, words: Uint32Array, slot: number): void {
-    const { hash } = this;
-    const address = words[slot]! | 0;
-    hash.start(IPV4_KIND);
-    hash.word(address);
-    hash.end();
-    facts.addressWords[addressSlot(end)] = words[slot]!;
-    facts.networks[end] = this.local.find4(address);
-    this.takeKey(facts, end);
+  private takeFour(end: FlowEnd, address: number, vlan: number): void {
+    this.hash.ofWord(IPV4_KIND, address);
+    end.ipv4 = address;
+    end.network = this.local.find4(address);
+    this.takeKey(end, vlan);
   }
 
-  private takeSix(facts: FlowFacts, end: number, view: DataView, at: number): void {
+  private takeSix(end: FlowEnd, view: DataView, at: number, vlan: number): void {
     const { hash } = this;
     hash.start(IPV6_KIND);
-    const to = addressPosition(end);
     for (let i = 0; i < 16; i += 4) {
       const word = view.getInt32(at + i);
       hash.word(word);
-      facts.addressView.setInt32(to + i, word);
+      end.ipv6.setInt32(i, word);
     }
     hash.end();
-    facts.networks[end] = this.local.find6(view, at);
-    this.takeKey(facts, end);
+    end.network = this.local.find6(view, at);
+    this.takeKey(end, vlan);
   }
 
-  private takeKey(facts: FlowFacts, end: number): void {
+  private takeKey(end: FlowEnd, vlan: number): void {
     const { hash } = this;
-    const { vlan } = facts;
-    facts.addressFirst[end] = hash.first;
-    facts.addressSecond[end] = hash.second;
+    end.addressFirst = hash.first;
+    end.addressSecond = hash.second;
     if (vlan !== 0) {
       hash.resume(hash.first, hash.second + VLAN_KIND);
       hash.word(vlan);
       hash.end();
     }
-    facts.hostFirst[end] = hash.first;
-    facts.hostSecond[end] = hash.second;
+    end.hostFirst = hash.first;
+    end.hostSecond = hash.second;
   }
 
   /** The same for both directions, and whatever VLAN or Exporter. */
   private makeConversationKey(facts: FlowFacts): void {
     const { hash } = this;
-    const { addressFirst, addressSecond, sourcePort, destinationPort } = facts;
-    const bySecond = addressSecond[SOURCE]! - addressSecond[DESTINATION]!;
-    const order = addressFirst[SOURCE]! - addressFirst[DESTINATION]! || bySecond || sourcePort - destinationPort;
-    facts.sourceEnd = order <= 0 ? 0 : 1;
-    const lower = order <= 0 ? SOURCE : DESTINATION;
-    hash.start(CONVERSATION_KIND + facts.protocol);
-    hash.word(addressFirst[lower]!);
-    hash.word(addressSecond[lower]!);
-    hash.word(addressFirst[1 - lower]!);
-    hash.word(addressSecond[1 - lower]!);
-    hash.word(order <= 0 ? (sourcePort << 16) | destinationPort : (destinationPort << 16) | sourcePort);
-    hash.end();
+    const { source, destination, sourcePort, destinationPort } = facts;
+    const bySecond = source.addressSecond - destination.addressSecond;
+    const order = source.addressFirst - destination.addressFirst || bySecond || sourcePort - destinationPort;
+    const isLower = order <= 0;
+    const lower = isLower ? source : destination;
+    const upper = isLower ? destination : source;
+    const ports = isLower ? (sourcePort << 16) | destinationPort : (destinationPort << 16) | sourcePort;
+    facts.sourceEnd = isLower ? 0 : 1;
+    const kind = CONVERSATION_KIND + facts.protocol;
+    hash.ofWords(kind, lower.addressFirst, lower.addressSecond, upper.addressFirst, upper.addressSecond, ports);
     facts.conversationFirst = hash.first;
     facts.conversationSecond = hash.second;
   }

@@ -8,8 +8,26 @@ export const SOURCE = 0;
 /** Destination of a flow. */
 export const DESTINATION = 1;
 
-/** Octets of an end's address; those of IPv4 are in the first word. */
+/** Octets of an IPv6 address. */
 const ADDRESS_OCTETS = 16;
+
+/** One end of a flow. */
+export class FlowEnd {
+  /** Index of its local network, or -1. */
+  network = -1;
+  /** Its row as a host, as far as {@link HostSeries.fetch} has found it; -1 for none. */
+  hostRow = -1;
+  /** Halves of the key of its address with the VLAN: that of the host. */
+  hostFirst = 0;
+  hostSecond = 0;
+  /** The same without the VLAN. */
+  addressFirst = 0;
+  addressSecond = 0;
+  /** Its IPv4 address, as a signed word. */
+  ipv4 = 0;
+  /** Its IPv6 address. */
+  readonly ipv6 = new DataView(new ArrayBuffer(ADDRESS_OCTETS));
+}
 
 /**
  * What series take from a flow, read once by a {@link FactsReader}: numbers, texts, and keys of what it is about. Nothing of it
@@ -39,8 +57,8 @@ export class FlowFacts {
   tcpFlags = 0;
   /** 0 into the Exporter, 1 out of it (element 61), -1 where the record does not say. */
   direction = -1;
-  /** Type of service or traffic class, -1 for none. */
-  tos = -1;
+  /** Class of the type of service or traffic class, as a small number; -1 for none. */
+  dscpClass = -1;
   /** -1 for none. */
   icmpType = -1;
   /** Indices of the interfaces, -1 for none. */
@@ -60,20 +78,8 @@ export class FlowFacts {
   isSampled = false;
   /** Whether both ends have an address. */
   hasAddresses = false;
-  /** Addresses of the ends: the first word of four is that of IPv4. */
-  readonly addressWords = new Uint32Array((2 * ADDRESS_OCTETS) / 4);
-  /** The same as octets, which IPv6 has in network order. */
-  readonly addressView = new DataView(this.addressWords.buffer);
-  /** Halves of the keys of the ends' addresses. */
-  readonly addressFirst = new Int32Array(2);
-  readonly addressSecond = new Int32Array(2);
-  /** The same with the VLAN: keys of the ends as hosts. */
-  readonly hostFirst = new Int32Array(2);
-  readonly hostSecond = new Int32Array(2);
-  /** Rows of the ends as hosts, as far as {@link HostSeries.fetch} has found them; -1 for none. */
-  readonly hostRows = new Int32Array(2);
-  /** Index of the local network of each end, or -1. */
-  readonly networks = new Int32Array(2);
+  readonly source = new FlowEnd();
+  readonly destination = new FlowEnd();
   /** Key of the conversation. */
   conversationFirst = 0;
   conversationSecond = 0;
@@ -91,16 +97,6 @@ export class FlowFacts {
   constructor(hash: SeededHash) {
     this.application = new TagText(hash);
   }
-}
-
-/** First word of an end's address in {@link FlowFacts.addressWords}. */
-export function addressSlot(end: number): number {
-  return (end * ADDRESS_OCTETS) / 4;
-}
-
-/** First octet of an end's address in {@link FlowFacts.addressView}. */
-export function addressPosition(end: number): number {
-  return end * ADDRESS_OCTETS;
 }
 
 /** Whether the source of a record is the server: by TCP's handshake, else the lower port is the server's. */

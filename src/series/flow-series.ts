@@ -135,7 +135,8 @@ export class FlowSeries implements RecordOutput {
     if (hasContainer || hasCountry) {
       // What they are called is not kept: the flow is counted at once.
       this.count();
-      facts.hostRows.fill(-1);
+      facts.source.hostRow = -1;
+      facts.destination.hostRow = -1;
       this.add(facts, -1, hasContainer, hasCountry);
       return;
     }

@@ -2,7 +2,7 @@ import { ActiveSet } from './active-set.ts';
 import { ApplicationRows, OVER } from './application-rows.ts';
 import type { Conversations } from './conversations.ts';
 import { dscpClassName, dscpClassOf } from './dscp-class.ts';
-import { addressPosition, addressSlot, DESTINATION, type FlowFacts, SOURCE } from './flow-facts.ts';
+import type { FlowEnd, FlowFacts } from './flow-facts.ts';
 import { DETAILS, HostDetails, hasRow, isOver, USUAL } from './host-details.ts';
 import { protocolName, protocolSlot } from './protocol-names.ts';
 import type { SeededHash } from './seeded-hash.ts';
@@ -156,21 +156,29 @@ export class HostSeries {
     const { hosts, applications, applicationRows, fetchKeys, fetchRows, fetchNumbers } = this;
     let ends = 0;
     for (let i = 0; i < count; i++) {
-      const { networks, hostFirst } = batch[i]!;
-      if (networks[SOURCE]! >= 0) fetchKeys[ends++] = hostFirst[SOURCE]!;
-      if (networks[DESTINATION]! >= 0) fetchKeys[ends++] = hostFirst[DESTINATION]!;
+      const { source, destination } = batch[i]!;
+      if (source.network >= 0) fetchKeys[ends++] = source.hostFirst;
+      if (destination.network >= 0) fetchKeys[ends++] = destination.hostFirst;
     }
     let fetched = hosts.fetch(fetchKeys, ends);
     let rows = 0;
     for (let i = 0; i < count; i++) {
-      const { networks, hostFirst, hostSecond, hostRows, applicationNumber } = batch[i]!;
-      for (let end = SOURCE; end <= DESTINATION; end++) {
-        if (networks[end]! < 0) continue;
-        const row = hosts.find(hostFirst[end]!, hostSecond[end]!);
-        hostRows[end] = row;
-        if (row < 0) continue;
-        fetchNumbers[rows] = applicationNumber;
-        fetchRows[rows++] = row;
+      const { source, destination, applicationNumber } = batch[i]!;
+      if (source.network >= 0) {
+        const row = hosts.find(source.hostFirst, source.hostSecond);
+        source.hostRow = row;
+        if (row >= 0) {
+          fetchNumbers[rows] = applicationNumber;
+          fetchRows[rows++] = row;
+        }
+      }
+      if (destination.network >= 0) {
+        const row = hosts.find(destination.hostFirst, destination.hostSecond);
+        destination.hostRow = row;
+        if (row >= 0) {
+          fetchNumbers[rows] = applicationNumber;
+          fetchRows[rows++] = row;
+        }
       }
     }
     fetched += hosts.fetchRows(fetchRows, rows, nowMs);
@@ -184,41 +192,47 @@ export class HostSeries {
 
   /** Takes a flow with addresses, which belongs to the conversation at `place`, whose steps are kept as `group`. */
   add(facts: FlowFacts, conversations: Conversations, place: number, group: number): void {
-    const { networks } = facts;
-    const sourceIsLocal = networks[SOURCE]! >= 0;
-    const destinationIsLocal = networks[DESTINATION]! >= 0;
+    const { source, destination } = facts;
+    const sourceIsLocal = source.network >= 0;
+    const destinationIsLocal = destination.network >= 0;
     if (!sourceIsLocal && !destinationIsLocal) return;
-    const clientEnd = conversations.clientOf(place) === facts.sourceEnd ? SOURCE : DESTINATION;
+    const sourceIsClient = conversations.clientOf(place) === facts.sourceEnd;
     const { window } = this.hosts;
     conversations.mark(place, group, window.first, window.last);
-    if (sourceIsLocal) this.addEnd(facts, SOURCE, clientEnd === SOURCE, conversations);
-    if (destinationIsLocal) this.addEnd(facts, DESTINATION, clientEnd === DESTINATION, conversations);
+    if (sourceIsLocal) this.addEnd(facts, source, true, sourceIsClient, conversations);
+    if (destinationIsLocal) this.addEnd(facts, destination, false, !sourceIsClient, conversations);
   }
 
-  private addEnd(facts: FlowFacts, end: number, isClient: boolean, conversations: Conversations): void {
+  private addEnd(
+    facts: FlowFacts,
+    end: FlowEnd,
+    isSource: boolean,
+    isClient: boolean,
+    conversations: Conversations,
+  ): void {
     const { hosts } = this;
-    const { amounts, hostFirst, hostSecond, hostRows, protocol } = facts;
-    let row = hostRows[end]!;
+    const { amounts, protocol } = facts;
+    let row = end.hostRow;
     // A flow counted just before may have been its first.
-    if (row < 0) row = hosts.find(hostFirst[end]!, hostSecond[end]!);
+    if (row < 0) row = hosts.find(end.hostFirst, end.hostSecond);
     if (row < 0) row = this.addHost(facts, end);
     // What the source sends is the flow's octets, what it receives those of the other direction.
-    const sentOctets = end === SOURCE ? OCTETS : REVERSE_OCTETS;
-    const receivedOctets = end === SOURCE ? REVERSE_OCTETS : OCTETS;
-    const sentPackets = end === SOURCE ? PACKETS : REVERSE_PACKETS;
-    const receivedPackets = end === SOURCE ? REVERSE_PACKETS : PACKETS;
+    const sentOctets = isSource ? OCTETS : REVERSE_OCTETS;
+    const receivedOctets = isSource ? REVERSE_OCTETS : OCTETS;
+    const sentPackets = isSource ? PACKETS : REVERSE_PACKETS;
+    const receivedPackets = isSource ? REVERSE_PACKETS : PACKETS;
     if (protocol === TCP) {
       hosts.addShares(row, TCP_OCTETS_SENT, amounts, sentOctets);
       hosts.addShares(row, TCP_OCTETS_RECEIVED, amounts, receivedOctets);
       hosts.addShares(row, TCP_SENT, amounts, sentPackets);
       hosts.addShares(row, TCP_RECEIVED, amounts, receivedPackets);
-      if (facts.plan.hasTcpStatistics) this.addTcpStatistics(facts, row, end);
+      if (facts.plan.hasTcpStatistics) this.addTcpStatistics(facts, row, isSource);
     } else if (protocol === UDP) {
       hosts.addShares(row, UDP_OCTETS_SENT, amounts, sentOctets);
       hosts.addShares(row, UDP_OCTETS_RECEIVED, amounts, receivedOctets);
       hosts.addShares(row, UDP_SENT, amounts, sentPackets);
       hosts.addShares(row, UDP_RECEIVED, amounts, receivedPackets);
-      if (end === SOURCE && facts.isMulticast) hosts.addShares(row, UDP_OTHER, amounts, sentOctets);
+      if (isSource && facts.isMulticast) hosts.addShares(row, UDP_OTHER, amounts, sentOctets);
     } else {
       hosts.addShares(row, REST_SENT, amounts, sentOctets);
       hosts.addShares(row, REST_RECEIVED, amounts, receivedOctets);
@@ -227,12 +241,12 @@ export class HostSeries {
     if (conversations.isNew) {
       hosts.addAtFirst(row, isClient ? FLOWS_AS_CLIENT : FLOWS_AS_SERVER, 1);
     }
-    this.addActivity(facts, row, end, isClient, conversations);
+    this.addActivity(end, isSource ? facts.destination : facts.source, row, isClient, conversations);
     this.addDetails(facts, row, end, sentOctets, receivedOctets, conversations.isNew);
   }
 
   /** Conversations and peers, once in each step. */
-  private addActivity(facts: FlowFacts, row: number, end: number, isClient: boolean, steps: Conversations): void {
+  private addActivity(end: FlowEnd, other: FlowEnd, row: number, isClient: boolean, steps: Conversations): void {
     const { hosts, contacts, hash } = this;
     const hasLow = steps.lowFrom <= steps.lowTo;
     const hasHigh = steps.highFrom <= steps.highTo;
@@ -241,10 +255,10 @@ export class HostSeries {
     if (hasLow) hosts.addOnes(row, active, steps.lowFrom, steps.lowTo);
     if (hasHigh) hosts.addOnes(row, active, steps.highFrom, steps.highTo);
     hash.start(CONTACT_KIND);
-    hash.word(facts.hostFirst[end]!);
-    hash.word(facts.hostSecond[end]!);
-    hash.word(facts.hostFirst[1 - end]!);
-    hash.word(facts.hostSecond[1 - end]! ^ (isClient ? 1 : 0));
+    hash.word(end.hostFirst);
+    hash.word(end.hostSecond);
+    hash.word(other.hostFirst);
+    hash.word(other.hostSecond ^ (isClient ? 1 : 0));
     hash.end();
     const { window } = hosts;
     contacts.mark(hash.first, hash.second, window.first, window.last, window.base);
@@ -253,10 +267,9 @@ export class HostSeries {
     hosts.addOnes(row, column, contacts.highFrom, contacts.highTo);
   }
 
-  private addTcpStatistics(facts: FlowFacts, row: number, end: number): void {
+  private addTcpStatistics(facts: FlowFacts, row: number, isSource: boolean): void {
     const { hosts } = this;
     const { retransmittedIn, retransmittedOut, outOfOrderIn, outOfOrderOut } = facts;
-    const isSource = end === SOURCE;
     hosts.addAtLast(row, RETRANSMITTED_SENT, isSource ? retransmittedIn : retransmittedOut);
     hosts.addAtLast(row, RETRANSMITTED_RECEIVED, isSource ? retransmittedOut : retransmittedIn);
     hosts.addAtLast(row, OUT_OF_ORDER_SENT, isSource ? outOfOrderIn : outOfOrderOut);
@@ -274,13 +287,13 @@ export class HostSeries {
   private addDetails(
     facts: FlowFacts,
     host: number,
-    end: number,
+    end: FlowEnd,
     sent: number,
     received: number,
     isNew: boolean,
   ): void {
     const { hosts, details, classes, protocols, applications } = this;
-    const { amounts, tos, protocol } = facts;
+    const { amounts, dscpClass, protocol } = facts;
     const state = details.stateOf(host);
     if (facts.hasApplication) {
       const row = this.applicationOf(facts, host, end);
@@ -299,25 +312,21 @@ export class HostSeries {
       protocols.addShares(row, SENT, amounts, sent);
       protocols.addShares(row, RECEIVED, amounts, received);
     }
-    const name = tos < 0 ? -1 : dscpClassOf(tos);
-    if (name === BEST_EFFORT) {
+    if (dscpClass === BEST_EFFORT) {
       if (!hasRow(state, OF_BEST_EFFORT)) this.missUsual(host, state, OF_BEST_EFFORT);
       return;
     }
     hosts.addShares(host, OF_CLASSES_SENT, amounts, sent);
     hosts.addShares(host, OF_CLASSES_RECEIVED, amounts, received);
-    if (name < 0) return;
-    let row = details.find(host, FIRST_CLASS + name);
-    if (row < 0) row = this.makeDetail(host, FIRST_CLASS + name, classes, CLASSES, DSCP_CLASS, dscpClassName(name));
+    if (dscpClass < 0) return;
+    let row = details.find(host, FIRST_CLASS + dscpClass);
+    if (row < 0)
+      row = this.makeDetail(host, FIRST_CLASS + dscpClass, classes, CLASSES, DSCP_CLASS, dscpClassName(dscpClass));
     classes.addShares(row, SENT, amounts, sent);
     classes.addShares(row, RECEIVED, amounts, received);
   }
 
-  private applicationOf(
-    { application, applicationNumber, hostFirst, hostSecond }: FlowFacts,
-    host: number,
-    end: number,
-  ) {
+  private applicationOf({ application, applicationNumber }: FlowFacts, host: number, end: FlowEnd): number {
     const { applications, applicationRows, hash, tags } = this;
     const known = applicationRows.find(host, applicationNumber);
     if (known >= 0) return known;
@@ -325,7 +334,7 @@ export class HostSeries {
       applications.countOver();
       return applications.otherRow;
     }
-    hash.resume(hostFirst[end]!, hostSecond[end]!);
+    hash.resume(end.hostFirst, end.hostSecond);
     hash.word(application.first);
     hash.word(application.second + APPLICATION_KIND);
     hash.end();
@@ -421,13 +430,13 @@ export class HostSeries {
     return all - hosts.at(host, OF_CLASSES_SENT + way, step);
   }
 
-  private addHost(facts: FlowFacts, end: number): number {
+  private addHost({ ipVersion, vlan }: FlowFacts, { ipv4, ipv6, hostFirst, hostSecond }: FlowEnd): number {
     const { hosts, tags } = this;
     if (!hosts.hasRoom()) return tags.otherOf(hosts, [HOST]);
     tags.start();
-    if (facts.ipVersion === 4) tags.ipv4(HOST, facts.addressWords, addressSlot(end));
-    else tags.ipv6(HOST, facts.addressView, addressPosition(end));
-    tags.vlan(facts.vlan);
-    return tags.addTo(hosts, facts.hostFirst[end]!, facts.hostSecond[end]!);
+    if (ipVersion === 4) tags.ipv4(HOST, Uint32Array.of(ipv4), 0);
+    else tags.ipv6(HOST, ipv6, 0);
+    tags.vlan(vlan);
+    return tags.addTo(hosts, hostFirst, hostSecond);
   }
 }

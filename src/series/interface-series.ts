@@ -1,6 +1,6 @@
 import type { Conversations } from './conversations.ts';
 import { DistinctCount } from './distinct-count.ts';
-import { DESTINATION, type FlowFacts, isFromServer, SOURCE } from './flow-facts.ts';
+import { type FlowEnd, type FlowFacts, isFromServer } from './flow-facts.ts';
 import { protocolName, protocolSlot } from './protocol-names.ts';
 import type { InterfaceCounters } from './series-options.ts';
 import type { SeriesTable } from './series-table.ts';
@@ -124,9 +124,9 @@ export class InterfaceSeries {
   /** Takes a flow. `place` is its conversation, whose steps are kept as `group`; -1 for none. */
   add(facts: FlowFacts, conversations: Conversations, place: number, group: number): void {
     const { sums, details } = this;
-    const { amounts, direction, networks, ipVersion } = facts;
-    const sourceIsLocal = networks[SOURCE]! >= 0;
-    const destinationIsLocal = networks[DESTINATION]! >= 0;
+    const { amounts, direction, source, destination, ipVersion } = facts;
+    const sourceIsLocal = source.network >= 0;
+    const destinationIsLocal = destination.network >= 0;
     // Between two local hosts, and between two others, ntopng has what the source sends as received.
     const isSent = direction >= 0 ? direction === 1 : sourceIsLocal && !destinationIsLocal;
     const version = ipVersion === 4 ? FOUR_SENT : ipVersion === 6 ? SIX_SENT : OTHER_SENT;
@@ -169,16 +169,19 @@ export class InterfaceSeries {
     this.localHosts[slot]!.clear();
   }
 
-  private addActivity({ addressFirst, addressSecond, networks }: FlowFacts, from: number, to: number): void {
+  private addActivity({ source, destination }: FlowFacts, from: number, to: number): void {
     const { details } = this;
     details.addOnes(0, ACTIVE_FLOWS, from, to);
     for (let step = from; step <= to; step++) {
       const slot = step % details.window.slots;
-      for (let end = SOURCE; end <= DESTINATION; end++) {
-        this.hosts[slot]!.add(addressFirst[end]!, addressSecond[end]!);
-        if (networks[end]! >= 0) this.localHosts[slot]!.add(addressFirst[end]!, addressSecond[end]!);
-      }
+      this.countHost(slot, source);
+      this.countHost(slot, destination);
     }
+  }
+
+  private countHost(slot: number, { addressFirst, addressSecond, network }: FlowEnd): void {
+    this.hosts[slot]!.add(addressFirst, addressSecond);
+    if (network >= 0) this.localHosts[slot]!.add(addressFirst, addressSecond);
   }
 
   /** A record has one set of flags for all its packets: each counts once. */

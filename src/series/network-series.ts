@@ -1,6 +1,6 @@
 import type { Flow } from '../flow/flow.ts';
 import { ApplicationRows } from './application-rows.ts';
-import { DESTINATION, type FlowFacts, SOURCE } from './flow-facts.ts';
+import type { FlowFacts } from './flow-facts.ts';
 import { type ElementPlace, elementLength, type FlowPlan } from './flow-plan.ts';
 import type { LocalNetworks } from './local-networks.ts';
 import { NumberRows } from './number-rows.ts';
@@ -141,9 +141,9 @@ export class NetworkSeries {
 
   /** Takes a flow; with `hasCountry`, what was read of its countries. */
   add(facts: FlowFacts, hasCountry: boolean): void {
-    const { networks, sourceAs, destinationAs, observationPoint } = facts;
-    const source = networks[SOURCE]!;
-    const destination = networks[DESTINATION]!;
+    const { sourceAs, destinationAs, observationPoint } = facts;
+    const source = facts.source.network;
+    const destination = facts.destination.network;
     if (source >= 0 || destination >= 0) this.addSubnets(facts, source, destination);
     // 0 says that the AS is not known, or the Exporter's own.
     if (sourceAs !== 0) this.addSystem(facts, sourceAs, SENT);

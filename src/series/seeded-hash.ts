@@ -30,19 +30,56 @@ export class SeededHash {
 
   /** Goes on with 32 bits. */
   word(value: number): void {
-    const first = Math.imul(this.first ^ value, 0xcc9e_2d51 | 0);
-    const second = Math.imul(this.second ^ value, 0x1b87_3593 | 0);
-    this.first = Math.imul(((first << 15) | (first >>> 17)) ^ (first >>> 16), 0xe654_6b64 | 1);
-    this.second = Math.imul(((second << 13) | (second >>> 19)) + (this.first >>> 3), 0xc2b2_ae35 | 0);
+    this.first = mixFirst(this.first, value);
+    this.second = mixSecond(this.second, value, this.first);
   }
 
   /** Spreads what has come over all bits: the last step. */
   end(): void {
-    let first = this.first ^ (this.first >>> 16);
-    first = Math.imul(first, 0x85eb_ca6b | 0);
-    this.first = first ^ (first >>> 13);
-    let second = this.second ^ (this.second >>> 15);
-    second = Math.imul(second, 0x2c1b_3c6d | 0);
-    this.second = second ^ (second >>> 12);
+    this.first = endFirst(this.first);
+    this.second = endSecond(this.second);
   }
+
+  /** The key of one word, begun and ended. */
+  ofWord(kind: number, value: number): void {
+    const first = mixFirst(this.seedFirst ^ kind, value);
+    this.first = endFirst(first);
+    this.second = endSecond(mixSecond((this.seedSecond + kind) | 0, value, first));
+  }
+
+  /** The key of five words, begun and ended. */
+  ofWords(kind: number, word0: number, word1: number, word2: number, word3: number, word4: number): void {
+    let first = mixFirst(this.seedFirst ^ kind, word0);
+    let second = mixSecond((this.seedSecond + kind) | 0, word0, first);
+    first = mixFirst(first, word1);
+    second = mixSecond(second, word1, first);
+    first = mixFirst(first, word2);
+    second = mixSecond(second, word2, first);
+    first = mixFirst(first, word3);
+    second = mixSecond(second, word3, first);
+    first = mixFirst(first, word4);
+    this.first = endFirst(first);
+    this.second = endSecond(mixSecond(second, word4, first));
+  }
+}
+
+function mixFirst(first: number, value: number): number {
+  const mixed = Math.imul(first ^ value, 0xcc9e_2d51 | 0);
+  return Math.imul(((mixed << 15) | (mixed >>> 17)) ^ (mixed >>> 16), 0xe654_6b64 | 1);
+}
+
+/** `first` is what {@link mixFirst} gave for the same word. */
+function mixSecond(second: number, value: number, first: number): number {
+  const mixed = Math.imul(second ^ value, 0x1b87_3593 | 0);
+  return Math.imul(((mixed << 13) | (mixed >>> 19)) + (first >>> 3), 0xc2b2_ae35 | 0);
+}
+
+function endFirst(first: number): number {
+  const mixed = Math.imul(first ^ (first >>> 16), 0x85eb_ca6b | 0);
+  return mixed ^ (mixed >>> 13);
+}
+
+function endSecond(second: number): number {
+  const mixed = Math.imul(second ^ (second >>> 15), 0x2c1b_3c6d | 0);
+  return mixed ^ (mixed >>> 12);
 }
