@@ -12,10 +12,12 @@ import { line, makeTable, type TableContext } from './table-maker.ts';
 import { type TagLine, tagName } from './tag-line.ts';
 
 /** What most flows add to comes first: octets and packets of the two usual protocols share a cache line. */
+const TCP_TRAFFIC = 0;
 const TCP_OCTETS_SENT = 0;
 const TCP_OCTETS_RECEIVED = 1;
 const TCP_SENT = 2;
 const TCP_RECEIVED = 3;
+const UDP_TRAFFIC = 4;
 const UDP_OCTETS_SENT = 4;
 const UDP_OCTETS_RECEIVED = 5;
 const UDP_SENT = 6;
@@ -96,6 +98,7 @@ export class HostSeries {
   private readonly applicationRows = new ApplicationRows();
   private readonly fetchKeys = new Int32Array(2 * MOST_FETCHED);
   private readonly fetchNumbers = new Int32Array(2 * MOST_FETCHED);
+  private readonly fetchColumns = new Int32Array(2 * MOST_FETCHED);
   private readonly fetchRows = new Int32Array(2 * MOST_FETCHED);
   private readonly hash: SeededHash;
   private readonly tags: TagLine;
@@ -153,7 +156,7 @@ export class HostSeries {
 
   /** Finds the hosts of the first `count` of some flows and reads their values, and gives something of them. */
   fetch(batch: readonly FlowFacts[], count: number, nowMs: number): number {
-    const { hosts, applications, applicationRows, fetchKeys, fetchRows, fetchNumbers } = this;
+    const { hosts, applications, applicationRows, fetchKeys, fetchRows, fetchNumbers, fetchColumns } = this;
     let ends = 0;
     for (let i = 0; i < count; i++) {
       const { source, destination } = batch[i]!;
@@ -163,12 +166,13 @@ export class HostSeries {
     let fetched = hosts.fetch(fetchKeys, ends);
     let rows = 0;
     for (let i = 0; i < count; i++) {
-      const { source, destination, applicationNumber } = batch[i]!;
+      const { source, destination, protocol, applicationNumber } = batch[i]!;
       if (source.network >= 0) {
         const row = hosts.find(source.hostFirst, source.hostSecond);
         source.hostRow = row;
         if (row >= 0) {
           fetchNumbers[rows] = applicationNumber;
+          fetchColumns[rows] = protocol === UDP ? UDP_TRAFFIC : TCP_TRAFFIC;
           fetchRows[rows++] = row;
         }
       }
@@ -177,17 +181,19 @@ export class HostSeries {
         destination.hostRow = row;
         if (row >= 0) {
           fetchNumbers[rows] = applicationNumber;
+          fetchColumns[rows] = protocol === UDP ? UDP_TRAFFIC : TCP_TRAFFIC;
           fetchRows[rows++] = row;
         }
       }
     }
-    fetched += hosts.fetchRows(fetchRows, rows, nowMs);
+    fetched += hosts.fetchRows(fetchRows, fetchColumns, rows, nowMs);
     let ofApplications = 0;
     for (let i = 0; i < rows; i++) {
       const row = applicationRows.find(fetchRows[i]!, fetchNumbers[i]!);
       if (row >= 0) fetchRows[ofApplications++] = row;
     }
-    return fetched + applications.fetchRows(fetchRows, ofApplications, nowMs);
+    fetchColumns.fill(SENT, 0, ofApplications);
+    return fetched + applications.fetchRows(fetchRows, fetchColumns, ofApplications, nowMs);
   }
 
   /** Takes a flow with addresses, which belongs to the conversation at `place`, whose steps are kept as `group`. */
@@ -219,24 +225,18 @@ export class HostSeries {
     // What the source sends is the flow's octets, what it receives those of the other direction.
     const sentOctets = isSource ? OCTETS : REVERSE_OCTETS;
     const receivedOctets = isSource ? REVERSE_OCTETS : OCTETS;
-    const sentPackets = isSource ? PACKETS : REVERSE_PACKETS;
-    const receivedPackets = isSource ? REVERSE_PACKETS : PACKETS;
     if (protocol === TCP) {
-      hosts.addShares(row, TCP_OCTETS_SENT, amounts, sentOctets);
-      hosts.addShares(row, TCP_OCTETS_RECEIVED, amounts, receivedOctets);
-      hosts.addShares(row, TCP_SENT, amounts, sentPackets);
-      hosts.addShares(row, TCP_RECEIVED, amounts, receivedPackets);
+      hosts.addTraffic(row, TCP_TRAFFIC, isSource, amounts);
       if (facts.plan.hasTcpStatistics) this.addTcpStatistics(facts, row, isSource);
     } else if (protocol === UDP) {
-      hosts.addShares(row, UDP_OCTETS_SENT, amounts, sentOctets);
-      hosts.addShares(row, UDP_OCTETS_RECEIVED, amounts, receivedOctets);
-      hosts.addShares(row, UDP_SENT, amounts, sentPackets);
-      hosts.addShares(row, UDP_RECEIVED, amounts, receivedPackets);
+      hosts.addTraffic(row, UDP_TRAFFIC, isSource, amounts);
       if (isSource && facts.isMulticast) hosts.addShares(row, UDP_OTHER, amounts, sentOctets);
     } else {
       hosts.addShares(row, REST_SENT, amounts, sentOctets);
       hosts.addShares(row, REST_RECEIVED, amounts, receivedOctets);
-      if (protocol === ICMP || protocol === ICMPV6) this.addEcho(facts, row, sentPackets, receivedPackets);
+      if (protocol === ICMP || protocol === ICMPV6) {
+        this.addEcho(facts, row, isSource ? PACKETS : REVERSE_PACKETS, isSource ? REVERSE_PACKETS : PACKETS);
+      }
     }
     if (conversations.isNew) {
       hosts.addAtFirst(row, isClient ? FLOWS_AS_CLIENT : FLOWS_AS_SERVER, 1);

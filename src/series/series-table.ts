@@ -1,7 +1,7 @@
 import type { LineBuffer } from './line-buffer.ts';
 import type { Family } from './schema.ts';
 import type { SeriesLimits } from './series-limits.ts';
-import { OCTETS, REVERSE_OCTETS, type StepWindow } from './step-window.ts';
+import { OCTETS, PACKETS, REVERSE_OCTETS, REVERSE_PACKETS, type StepWindow } from './step-window.ts';
 import { TagStore } from './tag-store.ts';
 
 /**
@@ -55,6 +55,8 @@ interface Line {
 }
 
 const FIRST_CAPACITY = 16;
+/** Values left free in front: large arrays begin 16 octets into a page, and rows are to begin with a cache line or in the middle of one. */
+const LEAD = 6;
 /** Words of a place in the index. */
 const PLACE = 4;
 /** Place of a row in the index that has none. */
@@ -83,7 +85,10 @@ export class SeriesTable {
   private readonly columns: number;
   private readonly absoluteFrom: number;
   private capacity = FIRST_CAPACITY;
-  private slots: Float64Array[];
+  /** Columns of the rows in each slot of the steps, one slot after the other. */
+  private values: Float64Array;
+  /** Values of a slot. */
+  private slotSize: number;
   private totals: Float64Array;
   private freeNext = new Int32Array(FIRST_CAPACITY);
   private started = new Uint32Array(FIRST_CAPACITY);
@@ -102,7 +107,8 @@ export class SeriesTable {
     this.columns = options.columns;
     this.absoluteFrom = options.absoluteFrom ?? options.columns;
     this.lines = options.lines.map(lineOf);
-    this.slots = Array.from({ length: window.slots }, () => new Float64Array(FIRST_CAPACITY * this.columns));
+    this.slotSize = FIRST_CAPACITY * this.columns;
+    this.values = newValues(window.slots * this.slotSize);
     this.totals = new Float64Array(FIRST_CAPACITY * this.columns);
   }
 
@@ -125,12 +131,15 @@ export class SeriesTable {
     return fetched;
   }
 
-  /** Reads the values of the first `count` of some rows in the step of a time, Unix milliseconds, and gives something of them. */
-  fetchRows(rows: Int32Array, count: number, timeMs: number): number {
-    const { window, columns } = this;
-    const slot = this.slots[Math.floor(timeMs / window.stepMs) % window.slots]!;
+  /**
+   * Reads a column of the first `count` of some rows in the step of a time, Unix milliseconds, and gives something of it: the
+   * processor has what lies beside it at hand then.
+   */
+  fetchRows(rows: Int32Array, columns: Int32Array, count: number, timeMs: number): number {
+    const { window, values } = this;
+    const from = LEAD + (Math.floor(timeMs / window.stepMs) % window.slots) * this.slotSize;
     let fetched = 0;
-    for (let i = 0; i < count; i++) fetched += slot[rows[i]! * columns]!;
+    for (let i = 0; i < count; i++) fetched += values[from + rows[i]! * this.columns + columns[i]!]!;
     return fetched;
   }
 
@@ -161,53 +170,78 @@ export class SeriesTable {
   addShares(row: number, column: number, amounts: Float64Array, kind: number): void {
     const amount = amounts[kind]!;
     if (amount === 0) return;
-    const { window, slots } = this;
-    const { first, last } = window;
-    const at = row * this.columns + column;
-    if (first === last) {
-      const slot = slots[window.firstSlot]!;
-      slot[at] = slot[at]! + amount;
+    const { window, values } = this;
+    if (window.firstSlot !== window.lastSlot) {
+      this.addSeveral(row, column, amounts, kind);
       return;
     }
-    const shares = window.sharesOf(kind, amounts);
-    let index = window.firstSlot;
-    for (let i = 0; i <= last - first; i++) {
-      const slot = slots[index]!;
-      slot[at] = slot[at]! + shares[i]!;
-      if (++index === slots.length) index = 0;
-    }
+    const at = LEAD + window.firstSlot * this.slotSize + row * this.columns + column;
+    values[at] = values[at]! + amount;
   }
 
   /** Adds octets that the present flow has from source to destination to one column, those of the other direction to another. */
   addBothWays(row: number, column: number, reverseColumn: number, amounts: Float64Array): void {
-    this.addShares(row, column, amounts, OCTETS);
-    if (amounts[REVERSE_OCTETS] !== 0) this.addShares(row, reverseColumn, amounts, REVERSE_OCTETS);
+    const { window, values } = this;
+    const reverse = amounts[REVERSE_OCTETS]!;
+    if (window.firstSlot !== window.lastSlot) {
+      this.addSeveral(row, column, amounts, OCTETS);
+      if (reverse !== 0) this.addSeveral(row, reverseColumn, amounts, REVERSE_OCTETS);
+      return;
+    }
+    const at = LEAD + window.firstSlot * this.slotSize + row * this.columns;
+    values[at + column] = values[at + column]! + amounts[OCTETS]!;
+    if (reverse !== 0) values[at + reverseColumn] = values[at + reverseColumn]! + reverse;
+  }
+
+  /**
+   * Adds all of the present flow's amounts to four columns from `column` on, which are octets sent and received, then packets: as
+   * its source has them, or as its destination.
+   */
+  addTraffic(row: number, column: number, isSource: boolean, amounts: Float64Array): void {
+    const { window, values } = this;
+    const forward = column + (isSource ? 0 : 1);
+    const reverse = column + (isSource ? 1 : 0);
+    const hasReverse = amounts[REVERSE_OCTETS] !== 0 || amounts[REVERSE_PACKETS] !== 0;
+    if (window.firstSlot !== window.lastSlot) {
+      this.addSeveral(row, forward, amounts, OCTETS);
+      this.addSeveral(row, forward + 2, amounts, PACKETS);
+      if (!hasReverse) return;
+      this.addSeveral(row, reverse, amounts, REVERSE_OCTETS);
+      this.addSeveral(row, reverse + 2, amounts, REVERSE_PACKETS);
+      return;
+    }
+    const at = LEAD + window.firstSlot * this.slotSize + row * this.columns;
+    values[at + forward] = values[at + forward]! + amounts[OCTETS]!;
+    values[at + forward + 2] = values[at + forward + 2]! + amounts[PACKETS]!;
+    if (!hasReverse) return;
+    values[at + reverse] = values[at + reverse]! + amounts[REVERSE_OCTETS]!;
+    values[at + reverse + 2] = values[at + reverse + 2]! + amounts[REVERSE_PACKETS]!;
   }
 
   /** Adds `value` in the present flow's first step. */
   addAtFirst(row: number, column: number, value: number): void {
-    const slot = this.slots[this.window.firstSlot]!;
-    const at = row * this.columns + column;
-    slot[at] = slot[at]! + value;
+    const { values } = this;
+    const at = LEAD + this.window.firstSlot * this.slotSize + row * this.columns + column;
+    values[at] = values[at]! + value;
   }
 
   /** Adds `value` in the present flow's last step. */
   addAtLast(row: number, column: number, value: number): void {
-    const slot = this.slots[this.window.lastSlot]!;
-    const at = row * this.columns + column;
-    slot[at] = slot[at]! + value;
+    const { values } = this;
+    const at = LEAD + this.window.lastSlot * this.slotSize + row * this.columns + column;
+    values[at] = values[at]! + value;
   }
 
   /** Adds `value` in one step, which is open. */
   addAt(row: number, column: number, step: number, value: number): void {
-    const slot = this.slots[step % this.window.slots]!;
-    const at = row * this.columns + column;
-    slot[at] = slot[at]! + value;
+    const { values } = this;
+    const at = this.placeOf(row, step) + column;
+    values[at] = values[at]! + value;
   }
 
   /** A column of one step, which is open. */
   at(row: number, column: number, step: number): number {
-    return this.slots[step % this.window.slots]![row * this.columns + column]!;
+    return this.values[this.placeOf(row, step) + column]!;
   }
 
   /** Adds 1 in each of the steps from `from` to `to`, which are open. */
@@ -218,12 +252,12 @@ export class SeriesTable {
   /** Sets a column that holds what somebody else has counted, as of `step`. */
   set(row: number, column: number, step: number, value: number): void {
     // 0 says that there was nothing.
-    this.slots[step % this.window.slots]![row * this.columns + column] = value + 1;
+    this.values[this.placeOf(row, step) + column] = value + 1;
   }
 
   /** Overwrites a column of a step before it is closed. */
   put(row: number, column: number, step: number, value: number): void {
-    this.slots[step % this.window.slots]![row * this.columns + column] = value;
+    this.values[this.placeOf(row, step) + column] = value;
   }
 
   /**
@@ -239,8 +273,8 @@ export class SeriesTable {
    * lines are written and returns the row to go on with, or -1 at the end.
    */
   close(step: number, from: number, maxLines: number, out: LineBuffer): number {
-    const { window, columns, totals, freeNext, absoluteFrom } = this;
-    const slot = this.slots[step % window.slots]!;
+    const { window, columns, totals, freeNext, absoluteFrom, values } = this;
+    const slotAt = this.placeOf(0, step);
     const until = out.lines + maxLines;
     const timeMs = (step + 1) * window.stepMs;
     const oldest = step - this.options.idleSteps;
@@ -251,33 +285,28 @@ export class SeriesTable {
       const at = row * columns;
       this.options.beforeClosing?.(row, step);
       let isActive = false;
-      for (let i = at; i < at + absoluteFrom; i++) {
-        const value = slot[i]!;
+      for (let i = 0; i < columns; i++) {
+        const value = values[slotAt + at + i]!;
         if (value === 0) continue;
-        totals[i] = totals[i]! + value;
+        totals[at + i] = i < absoluteFrom ? totals[at + i]! + value : value;
         isActive = true;
       }
-      for (let i = at + absoluteFrom; i < at + columns; i++) {
-        if (slot[i] === 0) continue;
-        totals[i] = slot[i]!;
-        isActive = true;
-      }
-      this.writeRow(row, at, slot, step, timeMs, out);
+      this.writeRow(row, at, slotAt + at, step, timeMs, out);
       if (isActive) {
         this.lastActive[row] = step;
-        for (let i = at; i < at + columns; i++) slot[i] = 0;
+        values.fill(0, slotAt + at, slotAt + at + columns);
       } else if (this.lastActive[row]! < oldest && row !== this.otherRow && !this.hasOpen(row)) this.forget(row);
     }
     return -1;
   }
 
-  private writeRow(row: number, at: number, slot: Float64Array, step: number, timeMs: number, out: LineBuffer): void {
+  private writeRow(row: number, at: number, slotAt: number, step: number, timeMs: number, out: LineBuffer): void {
     const { lines, started, tags } = this;
     for (let i = 0; i < lines.length; i++) {
       const line = lines[i]!;
       const bit = 1 << i;
       if ((started[row]! & bit) === 0) {
-        if (!this.hasValue(line, at, slot)) continue;
+        if (!this.hasValue(line, at, slotAt)) continue;
         started[row] = started[row]! | bit;
         this.limits.live++;
         if (line.hasCounter && step > this.firstZeroStep) {
@@ -289,12 +318,13 @@ export class SeriesTable {
           out.end();
           out.setTime(timeMs);
         }
-      } else if (line.isActive && !this.hasValue(line, at, slot)) continue;
-      this.writeLine(line, row, at, slot, out);
+      } else if (line.isActive && !this.hasValue(line, at, slotAt)) continue;
+      this.writeLine(line, row, at, slotAt, out);
     }
   }
 
-  private hasValue({ fields, isActive }: Line, at: number, slot: Float64Array): boolean {
+  private hasValue({ fields, isActive }: Line, at: number, slotAt: number): boolean {
+    const { totals, values } = this;
     for (let i = 0; i < fields.length; i++) {
       const { kind, columns } = fields[i]!;
       if (kind === 'percent') {
@@ -302,15 +332,15 @@ export class SeriesTable {
         continue;
       }
       for (let j = 0; j < columns.length; j++) {
-        const from = kind === 'counter' || (kind === 'absolute' && !isActive) ? this.totals : slot;
-        if (from[at + columns[j]!]! !== 0) return true;
+        const isOfRow = kind === 'counter' || (kind === 'absolute' && !isActive);
+        if ((isOfRow ? totals[at + columns[j]!] : values[slotAt + columns[j]!]) !== 0) return true;
       }
     }
     return false;
   }
 
-  private writeLine({ measurement, fields }: Line, row: number, at: number, slot: Float64Array, out: LineBuffer): void {
-    const { totals, tags, window } = this;
+  private writeLine({ measurement, fields }: Line, row: number, at: number, slotAt: number, out: LineBuffer): void {
+    const { totals, values, tags, window } = this;
     out.begin(measurement, tags.octets, tags.startOf(row), tags.lengthOf(row));
     let isFirst = true;
     for (let i = 0; i < fields.length; i++) {
@@ -324,18 +354,18 @@ export class SeriesTable {
           value = this.totalOf(at + columns[0]!);
           break;
         case 'mean': {
-          const count = slot[at + columns[1]!]!;
+          const count = values[slotAt + columns[1]!]!;
           if (count === 0) continue;
-          value = slot[at + columns[0]!]! / count;
+          value = values[slotAt + columns[0]!]! / count;
           break;
         }
         case 'percent': {
           const speed = this.totalOf(at + columns[1]!);
-          if (speed > 0) value = (slot[at + columns[0]!]! * 800_000) / (speed * window.stepMs);
+          if (speed > 0) value = (values[slotAt + columns[0]!]! * 800_000) / (speed * window.stepMs);
           break;
         }
         default:
-          for (let j = 0; j < columns.length; j++) value += slot[at + columns[j]!]!;
+          for (let j = 0; j < columns.length; j++) value += values[slotAt + columns[j]!]!;
           if (kind === 'rate') value = (value * 1000) / window.stepMs;
       }
       out.field(isFirst ? before : following, value);
@@ -348,6 +378,26 @@ export class SeriesTable {
   private totalOf(at: number): number {
     const value = this.totals[at]!;
     return value > 0 ? value - 1 : 0;
+  }
+
+  /** Where a row's columns of a step begin. */
+  private placeOf(row: number, step: number): number {
+    return LEAD + (step % this.window.slots) * this.slotSize + row * this.columns;
+  }
+
+  /** {@link SeriesTable.addShares} of a flow that lies in several steps. */
+  private addSeveral(row: number, column: number, amounts: Float64Array, kind: number): void {
+    // Shares may be known of what was taken out of the flow since then.
+    if (amounts[kind] === 0) return;
+    const { window, values, slotSize } = this;
+    const shares = window.sharesOf(kind, amounts);
+    const steps = window.last - window.first;
+    const at = LEAD + row * this.columns + column;
+    let slot = window.firstSlot;
+    for (let i = 0; i <= steps; i++) {
+      values[at + slot * slotSize] = values[at + slot * slotSize]! + shares[i]!;
+      if (++slot === window.slots) slot = 0;
+    }
   }
 
   private newRow(tags: Uint8Array, length: number): number {
@@ -382,8 +432,10 @@ export class SeriesTable {
     if (options.beforeClosing !== undefined) {
       for (let step = window.base; step <= window.used; step++) options.beforeClosing(row, step);
     }
-    const at = row * this.columns;
-    for (const slot of this.slots) for (let i = at; i < at + this.columns; i++) if (slot[i] !== 0) return true;
+    for (let slot = 0; slot < window.slots; slot++) {
+      const from = this.placeOf(row, slot);
+      for (let i = from; i < from + this.columns; i++) if (this.values[i] !== 0) return true;
+    }
     return false;
   }
 
@@ -403,7 +455,10 @@ export class SeriesTable {
     index[gap] = FREE;
     const from = row * columns;
     this.totals.fill(0, from, from + columns);
-    for (const slot of this.slots) slot.fill(0, from, from + columns);
+    for (let slot = 0; slot < this.window.slots; slot++) {
+      const at = this.placeOf(row, slot);
+      this.values.fill(0, at, at + columns);
+    }
     this.tags.delete(row);
     this.options.onForget?.(row);
     this.limits.release(this.options.family, this.lines.length);
@@ -415,7 +470,14 @@ export class SeriesTable {
 
   private grow(): void {
     const capacity = 2 * this.capacity;
-    this.slots = this.slots.map((slot) => grown(slot, capacity * this.columns, Float64Array));
+    const slotSize = capacity * this.columns;
+    const values = newValues(this.window.slots * slotSize);
+    for (let slot = 0; slot < this.window.slots; slot++) {
+      const from = LEAD + slot * this.slotSize;
+      values.set(this.values.subarray(from, from + this.slotSize), LEAD + slot * slotSize);
+    }
+    this.values = values;
+    this.slotSize = slotSize;
     this.totals = grown(this.totals, capacity * this.columns, Float64Array);
     this.homes = grown(this.homes, capacity, Int32Array);
     this.freeNext = grown(this.freeNext, capacity, Int32Array);
@@ -428,6 +490,10 @@ export class SeriesTable {
       if (before[at] !== FREE) this.insert(before[at]!, before[at + 1]!, before[at + 2]!);
     }
   }
+}
+
+function newValues(length: number): Float64Array {
+  return new Float64Array(LEAD + length);
 }
 
 /** At most half full. */
