@@ -54,8 +54,8 @@ export class ActiveSet {
     const low = steps[at]!;
     const high = steps[at + 1]!;
     this.lowFrom = first;
-    this.lowTo = Math.min(last, low - 1);
-    this.highFrom = Math.max(first, high + 1);
+    this.lowTo = last < low ? last : low - 1;
+    this.highFrom = first > high ? first : high + 1;
     this.highTo = last;
     if (first < low) steps[at] = first;
     if (last > high) steps[at + 1] = last;

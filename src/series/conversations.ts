@@ -140,8 +140,8 @@ export class Conversations {
       return;
     }
     this.lowFrom = first;
-    this.lowTo = Math.min(last, low - 1);
-    this.highFrom = Math.max(first, high + 1);
+    this.lowTo = last < low ? last : low - 1;
+    this.highFrom = first > high ? first : high + 1;
     this.highTo = last;
     if (first < low) words[at] = first;
     if (last > high) words[at + 1] = last;

@@ -3,6 +3,12 @@ import type { SeededHash } from './seeded-hash.ts';
 import { AMOUNTS } from './step-window.ts';
 import { TagText } from './tag-text.ts';
 
+/**
+ * Flows that are counted together: what each needs of the large tables lies anywhere in them, and the processor waits for many
+ * places at once where it would wait for one after the other.
+ */
+export const BATCH = 32;
+
 /** Source of a flow, as index of an end. */
 export const SOURCE = 0;
 /** Destination of a flow. */

@@ -5,8 +5,8 @@ import { CLIENT_IS_DESTINATION, CLIENT_IS_SOURCE, ContainerSeries } from './cont
 import { Conversations } from './conversations.ts';
 import { DeviceSeries, type ExporterLosses } from './device-series.ts';
 import { FactsReader } from './facts-reader.ts';
-import { DESTINATION, FlowFacts, isFromServer, SOURCE } from './flow-facts.ts';
-import { HostSeries, MOST_FETCHED } from './host-series.ts';
+import { BATCH, DESTINATION, FlowFacts, isFromServer, SOURCE } from './flow-facts.ts';
+import { HostSeries } from './host-series.ts';
 import { InterfaceSeries } from './interface-series.ts';
 import { LineBuffer } from './line-buffer.ts';
 import { LocalNetworks } from './local-networks.ts';
@@ -26,11 +26,6 @@ import { TagText } from './tag-text.ts';
 
 /** A clock set back by more starts anew; by less, it is waited for. */
 const SET_BACK_MS = 600_000;
-/**
- * Flows that are counted together: what each needs of the large tables lies anywhere in them, and the processor waits for many
- * places at once where it would wait for one after the other.
- */
-const BATCH = MOST_FETCHED;
 /** Whose steps {@link Conversations} keeps. */
 const DETAIL_GROUP = 0;
 const HOST_GROUP = 1;

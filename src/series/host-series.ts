@@ -80,9 +80,6 @@ const FIRST_CLASS = USUAL;
 const FIRST_PROTOCOL = FIRST_CLASS + 10;
 const BEST_EFFORT = dscpClassOf(0);
 
-/** Flows whose hosts {@link HostSeries.fetch} can find at once. */
-export const MOST_FETCHED = 32;
-
 /** Peers of hosts in a step that are told apart at a time. */
 const CONTACTS = 131_072;
 
@@ -96,10 +93,6 @@ export class HostSeries {
   private readonly hosts: SeriesTable;
   private readonly details = new HostDetails(2);
   private readonly applicationRows = new ApplicationRows();
-  private readonly fetchKeys = new Int32Array(2 * MOST_FETCHED);
-  private readonly fetchNumbers = new Int32Array(2 * MOST_FETCHED);
-  private readonly fetchColumns = new Int32Array(2 * MOST_FETCHED);
-  private readonly fetchRows = new Int32Array(2 * MOST_FETCHED);
   private readonly hash: SeededHash;
   private readonly tags: TagLine;
 
@@ -154,46 +147,25 @@ export class HostSeries {
     });
   }
 
-  /** Finds the hosts of the first `count` of some flows and reads their values, and gives something of them. */
+  /** Finds hosts of the first `count` of some flows, one of each, reads their values at a time, and gives something of what was read. */
   fetch(batch: readonly FlowFacts[], count: number, nowMs: number): number {
-    const { hosts, applications, applicationRows, fetchKeys, fetchRows, fetchNumbers, fetchColumns } = this;
-    let ends = 0;
+    const { hosts } = this;
+    const step = Math.floor(nowMs / hosts.window.stepMs);
+    let fetched = 0;
     for (let i = 0; i < count; i++) {
       const { source, destination } = batch[i]!;
-      if (source.network >= 0) fetchKeys[ends++] = source.hostFirst;
-      if (destination.network >= 0) fetchKeys[ends++] = destination.hostFirst;
+      source.hostRow = -1;
+      destination.hostRow = -1;
+      fetched ^= hosts.fetch(source.network >= 0 ? source.hostFirst : destination.hostFirst);
     }
-    let fetched = hosts.fetch(fetchKeys, ends);
-    let rows = 0;
     for (let i = 0; i < count; i++) {
-      const { source, destination, protocol, applicationNumber } = batch[i]!;
-      if (source.network >= 0) {
-        const row = hosts.find(source.hostFirst, source.hostSecond);
-        source.hostRow = row;
-        if (row >= 0) {
-          fetchNumbers[rows] = applicationNumber;
-          fetchColumns[rows] = protocol === UDP ? UDP_TRAFFIC : TCP_TRAFFIC;
-          fetchRows[rows++] = row;
-        }
-      }
-      if (destination.network >= 0) {
-        const row = hosts.find(destination.hostFirst, destination.hostSecond);
-        destination.hostRow = row;
-        if (row >= 0) {
-          fetchNumbers[rows] = applicationNumber;
-          fetchColumns[rows] = protocol === UDP ? UDP_TRAFFIC : TCP_TRAFFIC;
-          fetchRows[rows++] = row;
-        }
-      }
+      const { source, destination } = batch[i]!;
+      const end = source.network >= 0 ? source : destination;
+      if (end.network < 0) continue;
+      end.hostRow = hosts.find(end.hostFirst, end.hostSecond);
+      if (end.hostRow >= 0) fetched ^= hosts.fetchRow(end.hostRow, step);
     }
-    fetched += hosts.fetchRows(fetchRows, fetchColumns, rows, nowMs);
-    let ofApplications = 0;
-    for (let i = 0; i < rows; i++) {
-      const row = applicationRows.find(fetchRows[i]!, fetchNumbers[i]!);
-      if (row >= 0) fetchRows[ofApplications++] = row;
-    }
-    fetchColumns.fill(SENT, 0, ofApplications);
-    return fetched + applications.fetchRows(fetchRows, fetchColumns, ofApplications, nowMs);
+    return fetched;
   }
 
   /** Takes a flow with addresses, which belongs to the conversation at `place`, whose steps are kept as `group`. */
@@ -219,7 +191,7 @@ export class HostSeries {
     const { hosts } = this;
     const { amounts, protocol } = facts;
     let row = end.hostRow;
-    // A flow counted just before may have been its first.
+    // Not looked for, or a flow counted just before was its first.
     if (row < 0) row = hosts.find(end.hostFirst, end.hostSecond);
     if (row < 0) row = this.addHost(facts, end);
     // What the source sends is the flow's octets, what it receives those of the other direction.

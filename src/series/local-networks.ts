@@ -16,12 +16,14 @@ export const DEFAULT_LOCAL_NETWORKS: readonly string[] = [
 /** Most networks: each address of each flow is compared with all of them. */
 export const MAX_LOCAL_NETWORKS = 256;
 
+const SOME = -2;
+
 /** Networks whose hosts get series. */
 export class LocalNetworks {
   /** The networks as text, longest prefix first. */
   readonly names: readonly string[];
-  /** First octets that IPv4 addresses of any network have: most others are told from these. */
-  private readonly firstOctets = new Uint8Array(256);
+  /** By first octet of an IPv4 address: the network of all that have it, -1 for none, {@link SOME} where only some are in one. */
+  private readonly byFirstOctet = new Int16Array(256).fill(-1);
   private readonly networks4: Int32Array;
   private readonly masks4: Int32Array;
   private readonly indices4: Int32Array;
@@ -42,9 +44,12 @@ export class LocalNetworks {
     this.networks4 = Int32Array.from(four.flatMap(({ address, length }) => maskedWords(address, length)));
     this.masks4 = Int32Array.from(four.flatMap(({ length }) => maskedWords(ONES.subarray(0, 4), length)));
     this.indices4 = Int32Array.from(four.map(({ index }) => index));
-    for (const { address, length } of four) {
+    for (const { address, length, index } of four) {
       const first = maskedWords(address, length)[0]! >>> 24;
-      this.firstOctets.fill(1, first, first + 2 ** Math.max(8 - length, 0));
+      // The longest prefix comes first.
+      for (let octet = first; octet < first + 2 ** Math.max(8 - length, 0); octet++) {
+        if (this.byFirstOctet[octet] === -1) this.byFirstOctet[octet] = length <= 8 ? index : SOME;
+      }
     }
     this.networks6 = Int32Array.from(six.flatMap(({ address, length }) => maskedWords(address, length)));
     this.masks6 = Int32Array.from(six.flatMap(({ length }) => maskedWords(ONES, length)));
@@ -53,7 +58,8 @@ export class LocalNetworks {
 
   /** Index in {@link LocalNetworks.names} of the network an IPv4 address is in, or -1. */
   find4(address: number): number {
-    if (this.firstOctets[address >>> 24] === 0) return -1;
+    const found = this.byFirstOctet[address >>> 24]!;
+    if (found !== SOME) return found;
     const { networks4, masks4 } = this;
     for (let i = 0; i < networks4.length; i++) {
       if ((address & masks4[i]!) === networks4[i]) return this.indices4[i]!;

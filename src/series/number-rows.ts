@@ -1,5 +1,7 @@
 /** Rows kept at a time, a power of two. */
 const KEPT = 1024;
+/** Greater numbers are not kept. */
+const MOST = 0xffff_ffff;
 /** Words of a place: the owner, the number, and the row and one, 0 where it is free. */
 const PLACE = 4;
 
@@ -11,16 +13,18 @@ export class NumberRows {
   private readonly places = new Int32Array(KEPT * PLACE);
   private isEmpty = true;
 
-  /** The row of an owner's number; -1 where it is not kept. */
+  /** The row of an owner's number, 0 or above; -1 where it is not kept. */
   find(owner: number, number: number): number {
     const { places } = this;
+    // Its lower half may be another number.
+    if (number > MOST) return -1;
     const at = ((number + 61 * owner) & (KEPT - 1)) * PLACE;
     return places[at + 1] === (number | 0) && places[at] === owner ? places[at + 2]! - 1 : -1;
   }
 
   /** Keeps the row of an owner's number of up to 32 bits, instead of another one's that has the place. */
   set(owner: number, number: number, row: number): void {
-    if (number > 0xffff_ffff) return;
+    if (number > MOST) return;
     const { places } = this;
     const at = ((number + 61 * owner) & (KEPT - 1)) * PLACE;
     places[at] = owner;

@@ -122,25 +122,15 @@ export class SeriesTable {
     }
   }
 
-  /** Reads where the first `count` of some keys may be, and gives something of it. */
-  fetch(firsts: Int32Array, count: number): number {
+  /** Reads where a key may be, and gives something of it: the processor has what lies there at hand then. */
+  fetch(first: number): number {
     const { index } = this;
-    const mask = index.length - 1;
-    let fetched = 0;
-    for (let i = 0; i < count; i++) fetched ^= index[(firsts[i]! * PLACE) & mask]!;
-    return fetched;
+    return index[(first * PLACE) & (index.length - 1)]!;
   }
 
-  /**
-   * Reads a column of the first `count` of some rows in the step of a time, Unix milliseconds, and gives something of it: the
-   * processor has what lies beside it at hand then.
-   */
-  fetchRows(rows: Int32Array, columns: Int32Array, count: number, timeMs: number): number {
-    const { window, values } = this;
-    const from = LEAD + (Math.floor(timeMs / window.stepMs) % window.slots) * this.slotSize;
-    let fetched = 0;
-    for (let i = 0; i < count; i++) fetched += values[from + rows[i]! * this.columns + columns[i]!]!;
-    return fetched;
+  /** The same for a row's first values in a step. */
+  fetchRow(row: number, step: number): number {
+    return this.values[this.placeOf(row, step)]!;
   }
 
   /** Whether there is room for a row more; counts it as over the limit where not. */

@@ -2,6 +2,7 @@ import type { StepWindow } from './step-window.ts';
 
 /** Parts of an octet or packet that are told apart, so that sums and differences of shares are exact. */
 const PARTS = 1024;
+const PART = 1 / PARTS;
 /** Amounts above are not exact in these parts: they are shared out in whole octets. */
 const MOST_IN_PARTS = 2 ** 40;
 
@@ -40,12 +41,14 @@ export class StepSums {
     }
     const { stepMs, startMs, endMs } = this.window;
     const parts = amount > MOST_IN_PARTS ? 1 : PARTS;
+    // A power of two: as exact as dividing, and faster.
+    const part = amount > MOST_IN_PARTS ? 1 : PART;
     const partsPerMs = (amount * parts) / (endMs - startMs);
-    const inFirst = Math.floor(partsPerMs * ((first + 1) * stepMs - startMs)) / parts;
+    const inFirst = Math.floor(partsPerMs * ((first + 1) * stepMs - startMs)) * part;
     single[at + firstSlot] = single[at + firstSlot]! + inFirst;
     let inLast = amount - inFirst;
     if (last - first > 1) {
-      const inEach = Math.floor(partsPerMs * stepMs) / parts;
+      const inEach = Math.floor(partsPerMs * stepMs) * part;
       const second = firstSlot + 1 === slots ? at : at + firstSlot + 1;
       changes[second] = changes[second]! + inEach;
       changes[at + lastSlot] = changes[at + lastSlot]! - inEach;

@@ -21,8 +21,6 @@ export class StepWindow {
   readonly stepMs: number;
   /** Slots of a ring: the open steps and one that is being closed. */
   readonly slots: number;
-  /** The oldest open step. */
-  base = 0;
   /** The newest step that a flow was placed in. */
   used = 0;
   /** First step of the present flow that is open. */
@@ -43,6 +41,10 @@ export class StepWindow {
   /** Which of these are of the present flow: a bit each. */
   private shared = 0;
   private readonly openSteps: number;
+  private baseStep = 0;
+  /** When it begins, and its slot. */
+  private baseMs = 0;
+  private baseSlot = 0;
   /** The step of the present flow, where that is all in one that is open, and what was the oldest open step then. */
   private singleFromMs = 0;
   private singleToMs = 0;
@@ -56,6 +58,17 @@ export class StepWindow {
     this.shares = Array.from({ length: AMOUNTS }, () => new Float64Array(this.openSteps));
   }
 
+  /** The oldest open step. */
+  get base(): number {
+    return this.baseStep;
+  }
+
+  set base(step: number) {
+    this.baseStep = step;
+    this.baseMs = step * this.stepMs;
+    this.baseSlot = step % this.slots;
+  }
+
   /** The newest step that can be open. */
   get newest(): number {
     return this.base + this.openSteps - 1;
@@ -65,34 +78,47 @@ export class StepWindow {
    * Places a flow from `times[0]` to `times[1]`, Unix milliseconds, the end not included unless both are the same.
    */
   place(times: Float64Array): void {
-    const { stepMs, base } = this;
+    const { baseStep, openSteps, slots } = this;
     const startMs = times[0]!;
     const endMs = times[1]!;
     this.shared = 0;
     this.startMs = startMs;
     this.endMs = endMs;
     // Where steps are long, most flows lie in the same one as the flow before.
-    if (startMs >= this.singleFromMs && endMs < this.singleToMs && base === this.singleBase) {
+    if (startMs >= this.singleFromMs && endMs < this.singleToMs && baseStep === this.singleBase) {
       if (this.last > this.used) this.used = this.last;
       return;
     }
-    let first = Math.floor(startMs / stepMs);
-    let last = endMs > startMs ? Math.ceil(endMs / stepMs) - 1 : first;
-    this.isLate = first < base;
-    this.isWhollyLate = last < base;
-    if (first < base) first = base;
-    if (last < base) last = base;
-    else if (last > base + this.openSteps - 1) last = base + this.openSteps - 1;
-    if (first > last) first = last;
-    this.first = first;
-    this.last = last;
-    this.firstSlot = first % this.slots;
-    this.lastSlot = last === first ? this.firstSlot : last % this.slots;
-    if (last > this.used) this.used = last;
-    const isSingle = first === last && !this.isLate && last < base + this.openSteps - 1;
-    this.singleFromMs = first * stepMs;
+    const { stepMs, baseMs, baseSlot } = this;
+    // Counted from the oldest open step; rounded by hand, since integers are what is wanted.
+    const from = (startMs - baseMs) / stepMs;
+    const to = (endMs - baseMs) / stepMs;
+    let first = from < 0 ? -1 : from < openSteps ? from | 0 : openSteps - 1;
+    let last = first;
+    if (endMs > startMs) {
+      if (to <= 0) last = -1;
+      else if (to >= openSteps) last = openSteps - 1;
+      else {
+        last = to | 0;
+        if (last === to) last--;
+      }
+    }
+    const isSingle = first === last && first >= 0 && last < openSteps - 1;
+    this.isLate = first < 0;
+    this.isWhollyLate = last < 0;
+    if (last < 0) last = 0;
+    if (first < 0) first = 0;
+    else if (first > last) first = last;
+    this.first = baseStep + first;
+    this.last = baseStep + last;
+    const firstSlot = baseSlot + first;
+    const lastSlot = baseSlot + last;
+    this.firstSlot = firstSlot < slots ? firstSlot : firstSlot - slots;
+    this.lastSlot = lastSlot < slots ? lastSlot : lastSlot - slots;
+    if (this.last > this.used) this.used = this.last;
+    this.singleFromMs = this.first * stepMs;
     this.singleToMs = isSingle ? this.singleFromMs + stepMs : 0;
-    this.singleBase = base;
+    this.singleBase = baseStep;
   }
 
   /** The open step that a time, Unix milliseconds, is in, or the nearest one. */

@@ -185,6 +185,24 @@ describe('the same flow reported twice', () => {
     expect(harness.series.counters.flowsReportedTwice).toBe(2);
   });
 
+  it('counts once in each of several steps, and what the second one alone has seen', () => {
+    const times = { startMs: T0 + 290_000, endMs: T0 + 310_000 };
+    const harness = new SeriesHarness();
+    harness.series.advance(T0 + 310_000);
+    harness
+      .add(flow({ ...times, vlan: 7, sourceAs: 64_500 }))
+      .add(flow({ ...times, vlan: 7, sourceAs: 64_500, reverseOctets: 600, reversePackets: 4 }, egress));
+    expect(harness.rows('host:traffic')).toEqual([
+      'host=10.0.0.1@7 0s bytes_sent=0 bytes_rcvd=0',
+      'host=10.0.0.1@7 300s bytes_sent=500 bytes_rcvd=300',
+      'host=10.0.0.1@7 600s bytes_sent=1000 bytes_rcvd=600',
+    ]);
+    expect(harness.rows('host:tcp_packets').at(-1)).toBe('host=10.0.0.1@7 600s packets_sent=10 packets_rcvd=4');
+    for (const family of ['vlan', 'asn']) {
+      expect(harness.total(`${family}:traffic`, 'bytes_sent', 'bytes_rcvd'), family).toBe(1600);
+    }
+  });
+
   it('counts each time where that is asked for', () => {
     const harness = new SeriesHarness({ countOnce: false }).add(flow()).add(flow({}, egress));
     expect(harness.rows('iface:traffic').at(-1)).toBe('1s bytes=2000');
@@ -205,6 +223,31 @@ describe('the same flow reported twice', () => {
 });
 
 describe('any number of series', () => {
+  it('knows ports of Exporters that take turns, with room for all and for few', () => {
+    const random = new Random(11);
+    const all = new SeriesHarness();
+    const few = new SeriesHarness({ maxByFamily: parseFamilyLimits('flowdev=9,flowdev_port=40', 100_000) });
+    const model = new Map<string, number>();
+    for (let i = 0; i < 3000; i++) {
+      const device = `192.0.2.${1 + random.below(9)}`;
+      // 61 apart, and with the same lower octets
+      const inputInterface = [1, 62, 123, 1 + 1024, 0xffff_ffff, random.below(40)][random.below(6)]!;
+      const made = flow({ inputInterface, octets: 1 + i, sourcePort: i }, { exporterAddress: device });
+      all.add(made);
+      few.add(made);
+      const key = `device=${device} port=${inputInterface}`;
+      model.set(key, (model.get(key) ?? 0) + 1 + i);
+    }
+    all.series.finish();
+    few.series.finish();
+    expect(all.totals('flowdev_port:traffic', 'bytes_rcvd')).toEqual(model);
+    const ofFew = few.totals('flowdev_port:traffic', 'bytes_rcvd');
+    for (const [key, octets] of ofFew) if (!key.includes('other')) expect(octets, key).toBe(model.get(key));
+    expect(ofFew.has('device=other port=other')).toBe(true);
+    expect([...ofFew.values()].reduce((sum, octets) => sum + octets, 0)).toBe((3000 * 3001) / 2);
+    expect(few.total('flowdev:traffic', 'bytes_rcvd')).toBe((3000 * 3001) / 2);
+  });
+
   it('puts what is over the limit into one series', () => {
     const harness = new SeriesHarness({ maxSeries: 1000, maxConversations: 1024 });
     for (let i = 0; i < 20_000; i++) {
