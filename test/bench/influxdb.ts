@@ -2,7 +2,7 @@
  * What delivery to InfluxDB costs: CPU of 100,000 points from handing over to confirmation by a real server, and how fast a
  * spool is sent after an outage.
  *
- *     npx tsc -p test/bench && node node_modules/.cache/flowrelay-bench/test/bench/influxdb.js
+ *   npm run bench:influxdb
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
