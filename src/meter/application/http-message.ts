@@ -1,40 +1,33 @@
-import {
-  ascii,
-  byFirstOctet,
-  containsAnyCase,
-  indexOfOctet,
-  prefixOf,
-  startsWith,
-  startsWithAnyCase,
-} from './octet-text.ts';
+import { ascii, Beginnings, containsAnyCase, indexOfOctet, startsWith, startsWithAnyCase } from './octet-text.ts';
 import { PARSE_DONE, PARSE_MORE, PARSE_NOT, type ParseResult } from './parse-result.ts';
 
 /** RFC 9110 section 9, WebDAV (RFC 4918), and PATCH (RFC 5789): what begins like these may be a request cut within its first line. */
-const METHODS = [
-  'GET ',
-  'POST ',
-  'HEAD ',
-  'PUT ',
-  'DELETE ',
-  'CONNECT ',
-  'OPTIONS ',
-  'TRACE ',
-  'PATCH ',
-  'PROPFIND ',
-  'PROPPATCH ',
-  'MKCOL ',
-  'COPY ',
-  'MOVE ',
-  'LOCK ',
-  'UNLOCK ',
-  'REPORT ',
-  'SEARCH ',
-  'SUBSCRIBE ',
-  'UNSUBSCRIBE ',
-  'NOTIFY ',
-  'M-SEARCH ',
-].map(ascii);
-const METHODS_BY_OCTET = byFirstOctet(METHODS);
+const METHODS = new Beginnings(
+  [
+    'GET ',
+    'POST ',
+    'HEAD ',
+    'PUT ',
+    'DELETE ',
+    'CONNECT ',
+    'OPTIONS ',
+    'TRACE ',
+    'PATCH ',
+    'PROPFIND ',
+    'PROPPATCH ',
+    'MKCOL ',
+    'COPY ',
+    'MOVE ',
+    'LOCK ',
+    'UNLOCK ',
+    'REPORT ',
+    'SEARCH ',
+    'SUBSCRIBE ',
+    'UNSUBSCRIBE ',
+    'NOTIFY ',
+    'M-SEARCH ',
+  ].map(ascii),
+);
 
 const VERSION = ascii('HTTP/1.');
 const ABSOLUTE = ascii('http://');
@@ -71,9 +64,8 @@ export class HttpRequest {
    * first line must be whole all the same.
    */
   read(octets: Uint8Array, start: number, end: number, isFinal: boolean): ParseResult {
-    const methods = METHODS_BY_OCTET[octets[start]!]!;
-    const method = methods[prefixOf(octets, start, end, methods)];
-    if (method === undefined) return isFinal || !isMethodBegun(octets, start, end) ? PARSE_NOT : PARSE_MORE;
+    const method = METHODS.find(octets, start, end);
+    if (method === undefined) return isFinal || !METHODS.isCutOff(octets, start, end) ? PARSE_NOT : PARSE_MORE;
     const lineEnd = indexOfOctet(octets, start, end, LF);
     if (lineEnd < 0) return isFinal ? PARSE_NOT : PARSE_MORE;
     const textEnd = octets[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
@@ -165,15 +157,4 @@ function endOfHost(octets: Uint8Array, start: number, end: number): number {
   let to = end;
   while (to > start && octets[to - 1]! >= 0x30 && octets[to - 1]! <= 0x39) to--;
   return to > start && octets[to - 1] === COLON ? to - 1 : end;
-}
-
-function isMethodBegun(octets: Uint8Array, start: number, end: number): boolean {
-  const methods = METHODS_BY_OCTET[octets[start]!]!;
-  for (let i = 0; i < methods.length; i++) {
-    const method = methods[i]!;
-    let at = start;
-    while (at < end && octets[at] === method[at - start]) at++;
-    if (at === end && end - start < method.length) return true;
-  }
-  return false;
 }

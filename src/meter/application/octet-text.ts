@@ -63,9 +63,38 @@ export function u32(octets: Uint8Array, at: number): number {
   return ((octets[at]! << 24) | (octets[at + 1]! << 16) | (octets[at + 2]! << 8) | octets[at + 3]!) >>> 0;
 }
 
-/** Texts by their first octet, in their order: what is compared with these alone. */
-export function byFirstOctet(texts: readonly Uint8Array[]): readonly (readonly Uint8Array[])[] {
-  return Array.from({ length: 256 }, (_, octet) => texts.filter((text) => text[0] === octet));
+/** Some texts by their first octet: a text is compared only with those that it may begin with. */
+export class Beginnings {
+  private readonly byFirstOctet: readonly (readonly Uint8Array[])[];
+  private readonly texts: readonly Uint8Array[];
+
+  /** Where several of `texts`, none empty, are a beginning, the first one counts. */
+  constructor(texts: readonly Uint8Array[]) {
+    this.texts = texts;
+    this.byFirstOctet = Array.from({ length: 256 }, (_, octet) => texts.filter((text) => text[0] === octet));
+  }
+
+  /** The text that `octets[start, end)` begins with, if any. */
+  find(octets: Uint8Array, start: number, end: number): Uint8Array | undefined {
+    const alike = this.alike(octets, start, end);
+    return alike[prefixOf(octets, start, end, alike)];
+  }
+
+  /** Whether `octets[start, end)`, maybe empty, is cut off within one of the texts. */
+  isCutOff(octets: Uint8Array, start: number, end: number): boolean {
+    return this.alike(octets, start, end).some(
+      (text) => end - start < text.length && isBegun(octets, start, end, text),
+    );
+  }
+
+  private alike(octets: Uint8Array, start: number, end: number): readonly Uint8Array[] {
+    return start < end ? this.byFirstOctet[octets[start]!]! : this.texts;
+  }
+}
+
+function isBegun(octets: Uint8Array, start: number, end: number, text: Uint8Array): boolean {
+  for (let at = start; at < end; at++) if (octets[at] !== text[at - start]) return false;
+  return true;
 }
 
 /** By octet: 1 where one of the texts begins with it, in upper or lower case. Most payload is of none and needs no comparing. */

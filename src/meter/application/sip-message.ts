@@ -1,24 +1,25 @@
 import { afterSpace, threeDigits } from './http-message.ts';
-import { ascii, byFirstOctet, indexOfOctet, prefixOf, prefixOfAnyCase, startsWith } from './octet-text.ts';
+import { ascii, Beginnings, indexOfOctet, prefixOfAnyCase, startsWith } from './octet-text.ts';
 
 /** RFC 3261 section 7.1 and its extensions. */
-const METHODS = [
-  'INVITE ',
-  'REGISTER ',
-  'OPTIONS ',
-  'ACK ',
-  'BYE ',
-  'CANCEL ',
-  'SUBSCRIBE ',
-  'NOTIFY ',
-  'MESSAGE ',
-  'PUBLISH ',
-  'INFO ',
-  'PRACK ',
-  'UPDATE ',
-  'REFER ',
-].map(ascii);
-const METHODS_BY_OCTET = byFirstOctet(METHODS);
+const METHODS = new Beginnings(
+  [
+    'INVITE ',
+    'REGISTER ',
+    'OPTIONS ',
+    'ACK ',
+    'BYE ',
+    'CANCEL ',
+    'SUBSCRIBE ',
+    'NOTIFY ',
+    'MESSAGE ',
+    'PUBLISH ',
+    'INFO ',
+    'PRACK ',
+    'UPDATE ',
+    'REFER ',
+  ].map(ascii),
+);
 const STATUS = ascii('SIP/2.0 ');
 const URIS = ['sip:', 'sips:', 'tel:'].map(ascii);
 const FROM = ['from:', 'f:'].map(ascii);
@@ -78,8 +79,7 @@ export class SipMessage {
 }
 
 function isRequest(octets: Uint8Array, start: number, end: number): boolean {
-  const methods = METHODS_BY_OCTET[octets[start]!]!;
-  const method = methods[prefixOf(octets, start, end, methods)];
+  const method = METHODS.find(octets, start, end);
   return method !== undefined && prefixOfAnyCase(octets, start + method.length, end, URIS) >= 0;
 }
 
