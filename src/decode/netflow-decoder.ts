@@ -6,7 +6,13 @@ import type { PendingSets } from './pending-sets.ts';
 import type { ReaderFactory } from './record-reader.ts';
 import type { Session, TemplateEntry } from './session.ts';
 import type { SessionTable } from './session-table.ts';
-import { FIRST_TEMPLATE_ID, parseTemplateSet, type Template, type TemplateSetKind } from './template.ts';
+import {
+  FIRST_TEMPLATE_ID,
+  parseTemplateSet,
+  type Template,
+  type TemplateHandler,
+  type TemplateSetKind,
+} from './template.ts';
 
 const SET_HEADER_LENGTH = 4;
 const NETFLOW9_HEADER_LENGTH = 20;
@@ -27,18 +33,12 @@ export class NetflowDecoder {
   private readonly message = new MessageContext();
   private readonly cursor = new Cursor(new DataView(new ArrayBuffer(0)));
   private readonly fixedReaders = new Map<FixedFormat, TemplateEntry>();
-  private readonly handler = {
-    known: (id: number): Template | undefined => this.message.session.templates.get(id)?.template,
-    shared: (
-      id: number,
-      version: number,
-      scopeFieldCount: number,
-      view: DataView,
-      start: number,
-      end: number,
-    ): Template | undefined => this.sessions.shared.find(id, version, scopeFieldCount, view, start, end),
-    announce: (template: Template): DecodeOutcome => this.announce(template),
-    withdraw: (id: number): void => this.withdraw(id),
+  private readonly handler: TemplateHandler = {
+    known: (id) => this.message.session.templates.get(id)?.template,
+    shared: (id, version, scopeFieldCount, view, start, end) =>
+      this.sessions.shared.find(id, version, scopeFieldCount, view, start, end),
+    announce: (template) => this.announce(template),
+    withdraw: (id) => this.withdraw(id),
   };
   private dataRecords = 0;
   private unitsKnown = true;

@@ -4,7 +4,7 @@ import { NetflowDecoder } from '../decode/netflow-decoder.ts';
 import { PendingSets } from '../decode/pending-sets.ts';
 import { restoreTemplate, type SavedTemplate, saveTemplate } from '../decode/saved-template.ts';
 import type { ObservationDomain, Session } from '../decode/session.ts';
-import { type ExporterKey, SessionTable } from '../decode/session-table.ts';
+import { DEFAULT_SESSION_LIMITS, type ExporterKey, SessionTable } from '../decode/session-table.ts';
 import { SflowDecoder } from '../decode/sflow.ts';
 import { Flow } from '../flow/flow.ts';
 import { Origin } from '../flow/origin.ts';
@@ -45,12 +45,10 @@ export interface DecodingOptions {
 /** Default limits: a few thousand Exporters, and under 300 MB whatever comes. */
 export const DEFAULT_DECODING_OPTIONS: DecodingOptions = {
   ieDefinitions: [],
-  exporterKey: 'address',
+  ...DEFAULT_SESSION_LIMITS,
   templateTimeoutMs: 0,
   samplingOverride: 0,
   codeGeneration: true,
-  maxSessions: 16_384,
-  maxTemplateFields: 1_000_000,
   pendingOctets: 16 * 1024 * 1024,
   pendingSets: 16_384,
   pendingAgeMs: 1_860_000,

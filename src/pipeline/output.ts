@@ -4,7 +4,7 @@ import type { Configuration } from '../config/configuration.ts';
 import type { Flow, PlainRecord } from '../flow/flow.ts';
 import type { RecordOutput } from '../flow/record-output.ts';
 import type { ExportSink } from '../sink/export.ts';
-import { COMPILE_AFTER, FlowJson, type FlowJsonOptions } from '../sink/formats/flow-json.ts';
+import { FlowJson, type FlowJsonOptions } from '../sink/formats/flow-json.ts';
 import { type NdjsonEvent, type NdjsonOptions, NdjsonSink } from '../sink/ndjson.ts';
 import type { ZmqSink } from '../sink/zmq.ts';
 import type { ExportOptions } from './export.ts';
@@ -20,7 +20,7 @@ export interface OutputOptions {
   readonly onEvent: (event: NdjsonEvent) => void;
   /** See {@link NdjsonOptions.turns}. */
   readonly turns?: NdjsonOptions['turns'];
-  /** Lines of a layout before its writer is compiled; by default few. */
+  /** See {@link FlowJsonOptions.compileAfter}. */
   readonly compileAfter?: FlowJsonOptions['compileAfter'];
 }
 
@@ -159,7 +159,7 @@ export class Output implements RecordOutput {
 
 function openSinks(configuration: Configuration, options: OutputOptions): NdjsonSink[] {
   const { json, zmq, export: destinations, influxdb } = configuration;
-  const format = { ...lineFormat(configuration), compileAfter: options.compileAfter ?? COMPILE_AFTER };
+  const format = { ...lineFormat(configuration), compileAfter: options.compileAfter };
   // A feed, an export or a database is destination enough.
   const hasOther = zmq.length + destinations.length + influxdb.length > 0;
   const paths = json.length === 0 && !hasOther ? ['-'] : json;

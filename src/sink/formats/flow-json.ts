@@ -13,8 +13,8 @@ export interface FlowJsonOptions extends LineOptions {
   readonly recordTypes: ReadonlySet<RecordType>;
   /** False where code generation is switched off. */
   readonly codeGeneration: boolean;
-  /** Lines of a layout written by steps before its writer is compiled; {@link COMPILE_AFTER} by default. */
-  readonly compileAfter?: number;
+  /** Lines of a layout written by steps before its writer is compiled; by default few. */
+  readonly compileAfter?: number | undefined;
 }
 
 /**
@@ -28,7 +28,7 @@ const DRAIN_AT = 256 * 1024;
 /** Room for the longest line: a datagram's octets all escaped, and the keys of the longest Template. */
 const CAPACITY = 2 * 1024 * 1024;
 /** {@link FlowJsonOptions.compileAfter} of decoders, which have many records of one Template to come. */
-export const COMPILE_AFTER = 128;
+const COMPILE_AFTER = 128;
 const NEWLINE = 0x0a;
 const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
