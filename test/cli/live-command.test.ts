@@ -36,9 +36,11 @@ describe.each(COMMANDS)('%s', (command, words, isPossible) => {
       expect((await program.logged('reload_failed')).message).toBe(
         `configuration not reloaded, the old one stays: ${config}: colour: no such option`,
       );
+      renameSync(path, `${path}.2`);
       writeFileSync(config, JSON.stringify({ json: path, 'log-level': 'error' }));
       program.child.kill('SIGHUP');
-      // That it has reloaded and stopped is no error.
+      // That it has reloaded and stopped is no error; the file that it opens anew tells that it has reloaded.
+      await program.until(() => existsSync(path), 'the file anew');
       expect(await program.stop('SIGINT')).toMatchObject({ code: 0, signal: null });
       expect(program.log.filter(({ event }) => event === 'reloaded' || event === 'stopped')).toHaveLength(1);
     },

@@ -140,11 +140,11 @@ export class RunningProgram {
 
   /** Waits until `find` gives something. */
   async until<Found>(find: () => Found | undefined | false, what: string): Promise<Found> {
-    for (const endMs = Date.now() + 10_000; ; ) {
+    for (const endMs = Date.now() + 30_000; ; ) {
       const found = find();
       if (found !== undefined && found !== false) return found;
       if (this.#hasClosed) throw new Error(`program ended before ${what}: ${this.#stderr()}`);
-      if (Date.now() > endMs) throw new Error(`no ${what} within 10 s: ${this.#stderr()}`);
+      if (Date.now() > endMs) throw new Error(`no ${what} within 30 s: ${this.#stderr()}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
