@@ -6,7 +6,8 @@
  *
  * CAPTURE (classic pcap of Ethernet) is repeated under new addresses until it has --megabytes. flowrelay writes all flows as JSON
  * lines, with application detection and TCP analysis and without; nfpcapd writes its files, softflowd sends NetFlow v9 to a port nobody listens on, pmacctd
- * prints CSV. With --floor what the least costs in Node.js is measured beside: see least-probe.ts.
+ * prints CSV. These three neither detect applications nor analyse TCP: where they are installed, ndpiReader, which does the first, and tcptrace, which does
+ * the second, run too. With --floor what the least costs in Node.js is measured beside: see least-probe.ts.
  */
 
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
@@ -15,7 +16,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { rolldown } from 'rolldown';
 import { median, printTable, withSpread } from './figures.ts';
-import { describeMachine, versionOf } from './machine.ts';
+import { describeMachine, isInstalled, versionOf } from './machine.ts';
 import { type ProcessTime, timeCommand } from './process-time.ts';
 import { repeatCapture } from './repeat-capture.ts';
 
@@ -75,6 +76,8 @@ const CONTESTANTS: readonly { readonly name: string; readonly command: string }[
   },
   { name: versionOf('softflowd', '-h') ?? '', command: `softflowd -r ${capture} -n 127.0.0.1:9 -v 9 -m 1000000` },
   { name: versionOf('pmacctd', '-V') ?? '', command: `timeout 120 pmacctd -f ${join(WORK, 'pmacctd.conf')}` },
+  { name: versionOf('ndpiReader', '-h') ?? '', command: `ndpiReader -q -i ${capture}` },
+  { name: isInstalled('tcptrace') ? 'tcptrace -n -r' : '', command: `tcptrace -n -r ${capture}` },
 ].filter(({ name }) => name !== '');
 
 console.log(describeMachine());
