@@ -917,7 +917,7 @@ export const OPTIONS = {
     minimum: 65_536,
     maximum: 1_073_741_824,
     placeholder: 'OCTETS',
-    default: 33_554_432,
+    default: 67_108_864,
     description: 'Buffer of the kernel for captured packets, for each interface',
     commands: PROBE,
     isReloadable: false,
