@@ -38,7 +38,7 @@ async function listen(
   return { input, received };
 }
 
-async function until(isTrue: () => boolean, limitMs = 4000): Promise<void> {
+async function until(isTrue: () => boolean, limitMs = 30_000): Promise<void> {
   const limit = performance.now() + limitMs;
   while (!isTrue() && performance.now() < limit) await new Promise((resolve) => setTimeout(resolve, 2));
 }

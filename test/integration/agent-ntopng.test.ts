@@ -5,9 +5,10 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ContainerLab, containerObstacle } from '../support/container-lab.ts';
+import { freePorts } from '../support/free-port.ts';
 import type { LabProgram } from '../support/lab.ts';
 import { agentObstacle, fatherOf, startAgent } from '../support/lab-agent.ts';
-import { freePorts, Ntopng, type NtopngFlow, ntopngObstacle } from '../support/ntopng.ts';
+import { Ntopng, type NtopngFlow, ntopngObstacle } from '../support/ntopng.ts';
 import { NtopngSubscriber } from '../support/ntopng-subscriber.ts';
 import { buildProgram } from '../support/program.ts';
 

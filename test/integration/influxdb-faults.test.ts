@@ -68,11 +68,15 @@ describe.skipIf(!hasInflux)('faults between a sink and InfluxDB', () => {
       return child;
     };
     const ended = (child: ChildProcess): Promise<number | null> =>
-      new Promise((resolve) => child.once('exit', resolve));
+      new Promise((resolve) => child.once('close', resolve));
     const faults = (async () => {
       for (let i = 0; !isOver; i++) {
-        proxy.fault = FAULTS[i % FAULTS.length]!;
+        const fault = FAULTS[i % FAULTS.length]!;
+        const before = proxy.met.get(fault);
+        proxy.fault = fault;
         await sleep(500);
+        // While the sink starts it sends nothing that could meet it.
+        while (proxy.met.get(fault) === before && !isOver) await sleep(20);
         proxy.fault = 'none';
         await sleep(500);
       }

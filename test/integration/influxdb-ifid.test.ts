@@ -38,7 +38,7 @@ describe.skipIf(!hasProgram('influxd'))('numbers of listeners', () => {
     await vi.waitFor(async () => {
       const metrics = await (await fetch(`http://${program.status}/metrics`)).text();
       expect(metrics).toContain('flowrelay_series_flows_total 6\n');
-    }, 10_000);
+    }, 30_000);
     expect((await program.stop()).code).toBe(0);
     await Promise.all(senders.map((sender) => sender.close()));
     const last = async (measurement: string) =>

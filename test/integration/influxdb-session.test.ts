@@ -68,7 +68,7 @@ describe.skipIf(!hasProgram('influxd') || !hasProgram('influx') || !hasProgram('
 
   /** Waits until a measurement has points. */
   async function written(measurement: string): Promise<void> {
-    for (const endMs = Date.now() + 20_000; ; await sleep(100)) {
+    for (const endMs = Date.now() + 30_000; ; await sleep(100)) {
       const rows = await server.query(`SELECT * FROM "${measurement}"`).catch(() => []);
       if (rows.length > 0) return;
       if (Date.now() > endMs) throw new Error(`no ${measurement}`);

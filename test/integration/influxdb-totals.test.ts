@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CORPORA, cataloguedCaptures, hasCorpora, skipVisibly } from '../support/conformance-capture.ts';
-import { freePort, InfluxServer } from '../support/influxdb.ts';
+import { freePort } from '../support/free-port.ts';
+import { InfluxServer } from '../support/influxdb.ts';
 import { hasProgram } from '../support/lab.ts';
 import { buildProgram, type Run, runProgram } from '../support/program.ts';
 
@@ -100,7 +101,7 @@ describe.skipIf(!hasProgram('influxd'))('captures in InfluxDB', () => {
     expect(code).toBe(1);
     expect(stdout).toBe('');
     expect(stderr).toMatch(/^flowrelay: .* 506 flows, .*, (\d+) points, \1 points not confirmed$/m);
-  }, 90_000);
+  });
 });
 
 /** Octets both ways. ntop's probes call the other direction by the name of IANA's octets behind a middlebox. */

@@ -151,23 +151,20 @@ describe('after kill -9', () => {
     it(`data of ${name} are decoded at once, with sampling and names, from whatever port they come`, async () => {
       const first = await collect();
       const exporter = await UdpExporter.open(first.port);
-      const sentMs = Date.now();
       await exporter.send(learn);
       await first.until(() => savedText().includes('uplink'), 'the saved state');
-      expect(Date.now() - sentMs).toBeLessThan(3000);
       expect((await first.stop('SIGKILL')).signal).toBe('SIGKILL');
-      await exporter.close();
 
       const second = await collect();
       expect(second.log.filter(({ level }) => level !== 'info').map(({ event }) => event)).not.toContain(
         'state_ignored',
       );
-      for (const port of [exporter.port, 0]) {
+      const other = await UdpExporter.open(second.port);
+      for (const each of [exporter, other]) {
         const before = flows(second).length;
-        const again = await UdpExporter.open(second.port, '127.0.0.1', port);
-        await again.send(data);
+        await each.send(data, second.port);
         await second.until(() => flows(second).length > before, 'a flow');
-        await again.close();
+        await each.close();
       }
       expect(flows(second)).toHaveLength(2);
       for (const flow of flows(second)) expect(flow).toMatchObject(FLOW);

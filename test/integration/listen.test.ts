@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { curveKeyPair, XPublisher } from 'zeromq';
+import { freePort } from '../support/free-port.ts';
 import { header0, header1, header3, tlv } from '../support/ntopng-message.ts';
 import { buildProgram, type LogLine, RunningProgram, repositoryPath, runProgram } from '../support/program.ts';
 
@@ -162,7 +163,7 @@ describe('listen', () => {
   });
 
   it('goes on with a feed that restarted', async () => {
-    const first = await publisher('bind', 'tcp://127.0.0.1:*');
+    const first = await publisher('bind', `tcp://127.0.0.1:${await freePort()}`);
     const program = await listen(first.url);
     await first.ready;
     await first.socket.send([header1({ messageId: 100 }), flow(1)]);
@@ -179,7 +180,7 @@ describe('listen', () => {
 
   it.each(['bind', 'connect'] as const)('takes feeds encrypted for its key that %s', async (how) => {
     const file = join(directory, `key-${how}`);
-    const feedUrl = 'tcp://127.0.0.1:47163';
+    const feedUrl = `tcp://127.0.0.1:${await freePort()}`;
     const program = await listen(
       how === 'bind' ? feedUrl : 'tcp://127.0.0.1:0c',
       '--zmq-encryption-key-priv',
@@ -226,7 +227,7 @@ describe('listen', () => {
   it.skipIf(!hasPythonZmq).each(['bind', 'connect'] as const)(
     'hears a publisher in Python that can %s',
     async (how) => {
-      const url = `tcp://127.0.0.1:${how === 'bind' ? 47164 : 47165}`;
+      const url = `tcp://127.0.0.1:${await freePort()}`;
       const key = how === 'connect' ? ['--zmq-encryption-key-priv', '8'.repeat(64)] : [];
       const program = await listen(how === 'bind' ? url : `${url}c`, ...key);
       const file = join(directory, 'messages');

@@ -3,13 +3,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ethernet, ipv4 as ipv4Packet, pcap, udp } from '../support/capture-builder.ts';
 import { skipVisibly } from '../support/conformance-capture.ts';
+import { freePorts } from '../support/free-port.ts';
 import { dataSet, type Field, message, optionsTemplateSet, templateSet, VARIABLE } from '../support/ipfix-message.ts';
 import { type Field9, v9DataSet, v9Packet, v9TemplateSet } from '../support/netflow9-message.ts';
-import { freePorts, Ntopng, type NtopngFlow, ntopngObstacle } from '../support/ntopng.ts';
+import { Ntopng, type NtopngFlow, ntopngObstacle } from '../support/ntopng.ts';
 import { FLOW_FIELDS, flowOctets, ntop, variableText } from '../support/ntopng-exports.ts';
 import { buildProgram, RunningProgram, runProgram } from '../support/program.ts';
 import {
@@ -83,6 +83,13 @@ let directory = '';
 async function collect(...flags: readonly string[]): Promise<RunningProgram> {
   const program = await RunningProgram.collect(['--json', '/dev/null', ...flags]);
   programs.push(program);
+  return program;
+}
+
+/** One that ntopng is subscribed to: what comes before that nobody gets. */
+async function feed(...flags: readonly string[]): Promise<RunningProgram> {
+  const program = await collect(...flags);
+  await program.logged('zmq_subscriber_present');
   return program;
 }
 
@@ -304,7 +311,7 @@ else
     }
 
     it.concurrent('shows all that NetFlow v9 says of the processes of both peers', async () => {
-      const program = await collect('--zmq', endpoints[2]!, '--zmq-source-id', '2');
+      const program = await feed('--zmq', endpoints[2]!, '--zmq-source-id', '2');
       const exporter = await exporterTo(program);
       const header = { sysUpTimeMs: UP_TIME_MS, exportTime: nowSeconds() };
       const template = v9TemplateSet(400, [...FLOW_FIELDS9, ...PROCESS_FIELDS9]);
@@ -366,7 +373,7 @@ else
     });
 
     it.concurrent('takes applications as nDPI numbers, and keeps the sides of IPv4 and IPv6', async () => {
-      const program = await collect('--zmq', endpoints[3]!, '--zmq-source-id', '3');
+      const program = await feed('--zmq', endpoints[3]!, '--zmq-source-id', '3');
       const exporter = await exporterTo(program);
       const fields = [...FLOW_FIELDS, ntop(118, 2)];
       const ports: [number, number] = [1500, 41_000];
@@ -406,7 +413,7 @@ else
     });
 
     it.concurrent('is not told of records without counters', async () => {
-      const program = await collect('--zmq', endpoints[4]!, '--zmq-source-id', '4');
+      const program = await feed('--zmq', endpoints[4]!, '--zmq-source-id', '4');
       const exporter = await exporterTo(program);
       // NetFlow Security Event Logging of a Cisco ASA: connection, addresses, ports, protocol, event, time.
       const event: Field9[] = [
@@ -444,7 +451,7 @@ else
     });
 
     it.concurrent('knows Exporters, what they lost, their interfaces and the counters of these', async () => {
-      const program = await collect('--listen', 'udp://0.0.0.0:0', '--zmq', endpoints[5]!, '--zmq-source-id', '5');
+      const program = await feed('--listen', 'udp://0.0.0.0:0', '--zmq', endpoints[5]!, '--zmq-source-id', '5');
       const [first, second, switches] = await Promise.all(
         ['127.0.0.2', '127.0.0.3', '127.0.0.4'].map((address) => exporterTo(program, address)),
       );
@@ -540,7 +547,7 @@ else
 
     it.concurrent('knows the rates, and what the kernel dropped', async () => {
       const flags = ['--receive-buffer', '4096', '--zmq-source-id', '6'];
-      const program = await collect('--zmq', endpoints[6]!, ...flags);
+      const program = await feed('--zmq', endpoints[6]!, ...flags);
       const exporter = await exporterTo(program);
       await exporter.send(message([templateSet(300, FLOW_FIELDS)], { exportTime: nowSeconds() }));
       const dropped = (): number => {
@@ -570,7 +577,7 @@ else
     it.concurrent('tells two of them apart, and knows one again that was restarted', async () => {
       const start = async (endpoint: string): Promise<[RunningProgram, number]> => {
         // The first form of the header has eight bits for what is told apart here.
-        const program = await collect('--zmq', endpoint, '--zmq-header', '2');
+        const program = await feed('--zmq', endpoint, '--zmq-header', '2');
         return [program, Number((await program.logged('started'))['zmqSourceId'])];
       };
       const [[one, first], [other, second]] = await Promise.all([start(endpoints[7]!), start(endpoints[8]!)]);
@@ -610,13 +617,14 @@ else
       const flow = (host: number): Octets => dataSet(300, flowOctets({ network: 42, host }));
       const exportTime = nowSeconds();
       await exporter.send(message([templateSet(300, FLOW_FIELDS), names, name, flow(1)], { exportTime }));
-      await sleep(1200);
+      const offered = async (): Promise<string> => (await fetch(`http://${program.status}/metrics`)).text();
+      await expect.poll(offered).toMatch(/^flowrelay_zmq_flows_offered_total\{.*\} 1$/m);
       for (const host of [2, 3]) {
         const late = await Ntopng.start(endpoint);
         await probeOf(9, undefined, late);
         await exporter.send(message([flow(host)], { exportTime: nowSeconds() }));
-        const shown = await flowsOf(42, 1, late);
-        expect(shown.map(({ client }) => client.ip)).toContain(`10.42.0.${host}`);
+        const isShown = async () => (await flowsOf(42, 1, late)).some(({ client }) => client.ip === `10.42.0.${host}`);
+        await late.until(isShown, 'flow that came after it');
         await late.until(async () => interfaceNames('127.0.0.1', late)['3'] === 'ge-0/0/3', 'name of an interface');
         const data = await late.rest<{ zmqRecvStats: unknown }>('interface/data.lua?ifid=0');
         expect(data.zmqRecvStats).toMatchObject({ zmq_msg_drops: 0, dropped_flows: 0 });

@@ -2,8 +2,9 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { skipVisibly } from '../support/conformance-capture.ts';
+import { freePorts } from '../support/free-port.ts';
 import { dataSet, message, optionsTemplateSet, templateSet, VARIABLE } from '../support/ipfix-message.ts';
-import { freePorts, pythonObstacle } from '../support/ntopng.ts';
+import { pythonObstacle } from '../support/ntopng.ts';
 import { FLOW_FIELDS, flowOctets, variableText } from '../support/ntopng-exports.ts';
 import { NtopngSubscriber } from '../support/ntopng-subscriber.ts';
 import { buildProgram, RunningProgram } from '../support/program.ts';

@@ -4,13 +4,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { curveKeyPair, Publisher } from 'zeromq';
+import { curveKeyPair, XPublisher } from 'zeromq';
 import { hex } from '../support/capture-builder.ts';
 import { laterCapture } from '../support/capture-times.ts';
 import { CORPORA, decodeCapture, hasCorpora, skipVisibly } from '../support/conformance-capture.ts';
+import { freePorts } from '../support/free-port.ts';
 import { dataSet, type Field, message, optionsTemplateSet, templateSet, VARIABLE } from '../support/ipfix-message.ts';
-import { freePorts, Ntopng, type NtopngFlow, ntopngObstacle } from '../support/ntopng.ts';
+import { Ntopng, type NtopngFlow, ntopngObstacle } from '../support/ntopng.ts';
 import { FLOW_FIELDS, flowOctets, ntop, variableText as text } from '../support/ntopng-exports.ts';
 import { type FlowLine, isShowable, listedFlow, type ModelledFlow, modelledFlows } from '../support/ntopng-model.ts';
 import { buildProgram, RunningProgram, runProgram } from '../support/program.ts';
@@ -158,10 +160,10 @@ else
 
     it.concurrent('shows a message written by hand: the judge is awake', async () => {
       const [port = 0] = await freePorts(1);
-      const publisher = new Publisher({ linger: 0 });
+      const publisher = new XPublisher({ linger: 0 });
       publisher.connect(`tcp://127.0.0.1:${port}`);
       const ntopng = await startNtopng(`tcp://127.0.0.1:${port}c`);
-      await sleep(500);
+      for (let topic = ''; topic !== 'flow'; ) topic = (await publisher.receive())[0]!.toString('latin1', 1);
       const now = Math.floor(Date.now() / 1000)
         .toString(16)
         .padStart(8, '0');
@@ -194,12 +196,12 @@ else
         const expected = modelledFlows(lines);
         const run = await runProgram(['convert', file, '--json', '/dev/null', '--zmq', endpoint]);
         expect(run.code, run.stderr).toBe(0);
+        const wanted = Object.fromEntries([...expected].map(([key, flow]) => [key, comparable(flow)]));
         const isThere = async () => {
           const flows = await ntopng.flows();
-          return flows.length >= expected.size && flows;
+          return isDeepStrictEqual(listed(flows), wanted) && flows;
         };
-        const flows = await ntopng.until(isThere, 'flows', 10_000).catch(() => ntopng.flows());
-        const wanted = Object.fromEntries([...expected].map(([key, flow]) => [key, comparable(flow)]));
+        const flows = await ntopng.until(isThere, 'flows', 30_000).catch(() => ntopng.flows());
         expect(listed(flows)).toEqual(wanted);
         for (const [application, known] of PORTS_BY_APPLICATION) {
           for (const flow of flows.filter(({ server }) => String(server.port) === known)) {
@@ -226,6 +228,7 @@ else
       const endpoint = `tcp://127.0.0.1:${port}`;
       const program = await collect('--zmq', endpoint);
       const ntopng = await startNtopng(endpoint);
+      await program.logged('zmq_subscriber_present');
       const exporter = await UdpExporter.open(program.port);
       const exportTime = Math.floor(Date.now() / 1000);
       const rich = templateSet(300, [...FLOW_FIELDS, ...PROCESS_FIELDS]);

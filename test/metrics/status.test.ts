@@ -63,22 +63,22 @@ describe('StatusServer', () => {
       Array.from({ length: 40 }, () => {
         const socket = connect(server.port, '127.0.0.1');
         socket.on('error', () => {});
-        return new Promise<{ socket: typeof socket; isOpen: () => boolean }>((resolve) => {
-          let isOpen = true;
-          socket.on('close', () => {
-            isOpen = false;
-          });
-          socket.on('connect', () => setTimeout(() => resolve({ socket, isOpen: () => isOpen }), 200));
+        return new Promise<typeof socket>((resolve) => {
+          socket.on('connect', () => resolve(socket));
           socket.resume();
         });
       }),
     );
-    const open = sockets.filter(({ isOpen }) => isOpen()).length;
-    expect(open).toBeLessThanOrEqual(32);
-    expect(open).toBeGreaterThan(16);
-    for (const { socket } of sockets) socket.destroy();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect((await fetch(`${base}/health`)).status).toBe(200);
+    const open = () => sockets.filter(({ closed }) => !closed).length;
+    await expect.poll(open).toBeLessThanOrEqual(32);
+    expect(open()).toBeGreaterThan(16);
+    for (const socket of sockets) socket.destroy();
+    const status = () =>
+      fetch(`${base}/health`).then(
+        (answer) => answer.status,
+        () => 'closed',
+      );
+    await expect.poll(status).toBe(200);
   });
 
   it('says in one line where it cannot serve', async () => {

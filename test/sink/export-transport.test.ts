@@ -68,7 +68,7 @@ describe('datagrams to a collector', () => {
     expect(transport.mustWait).toBe(false);
     await transport.close();
     expect(transport.tallies.sent).toEqual({ messages: 80, flows: 560 });
-    for (let i = 0; i < 100 && received.length < 80; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+    await expect.poll(() => received.length).toBe(80);
     expect(received).toEqual(Array.from({ length: 80 }, (_, i) => i));
     collector.close();
   });

@@ -31,7 +31,7 @@ export async function openTestSink(urls: readonly string[], options: Partial<Inf
       retentionDaysOfNew: 30,
       rollUps: [],
       flushMs: 10,
-      timeoutMs: 1000,
+      timeoutMs: 30_000,
       minRetryMs: 10,
       maxRetryMs: 100,
       refusedRetryMs: 50,
@@ -51,7 +51,7 @@ export function hand(sink: InfluxdbSink, lines: readonly string[]): void {
 }
 
 /** Waits until `find` gives something. */
-export async function until<Found>(find: () => Found | undefined | false, what: string, seconds = 20): Promise<Found> {
+export async function until<Found>(find: () => Found | undefined | false, what: string, seconds = 30): Promise<Found> {
   for (const endMs = Date.now() + 1000 * seconds; ; ) {
     const found = find();
     if (found !== undefined && found !== false) return found;

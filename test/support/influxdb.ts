@@ -2,25 +2,10 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-
-/** A port of 127.0.0.1 that nobody has, below those that the kernel gives to others in the time between. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!isFree) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
-}
+import { freePort } from './free-port.ts';
 
 /** A server process that can be stopped and started again with what it holds. */
 abstract class ServerProcess {
@@ -43,8 +28,7 @@ abstract class ServerProcess {
     const [program, words] = this.command();
     const child = spawn(program, words, { stdio: 'ignore' });
     this.#child = child;
-    for (let i = 0; i < 400; i++) {
-      if (child.exitCode !== null) break;
+    for (const endMs = Date.now() + 60_000; Date.now() < endMs && child.exitCode === null; ) {
       const isUp = await fetch(`${this.url}/ping`).then(
         () => true,
         () => false,

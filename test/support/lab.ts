@@ -237,8 +237,8 @@ export class LabProgram {
     return texts.map((text) => JSON.parse(text) as ParsedLine);
   }
 
-  /** Waits until `isSo`, at most 15 s. */
-  async until(isSo: () => boolean, what: string, timeoutMs = 15_000): Promise<void> {
+  /** Waits until `isSo`, at most a minute. */
+  async until(isSo: () => boolean, what: string, timeoutMs = 60_000): Promise<void> {
     for (const endMs = Date.now() + timeoutMs; !isSo(); await sleep(20)) {
       const said = `${this.#command}\n${this.stderr}`;
       if (this.#hasClosed) throw new Error(`ended while waiting for ${what}: ${said}`);

@@ -55,7 +55,7 @@ export class NtopngSubscriber {
     const child = spawn(PYTHON, [script, endpoint, ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
     running.add(child);
     const subscriber = new NtopngSubscriber(child);
-    for (const endMs = Date.now() + 10_000; !subscriber.#errors.includes('ready'); await sleep(20)) {
+    for (const endMs = Date.now() + 60_000; !subscriber.#errors.includes('ready'); await sleep(20)) {
       if (child.exitCode !== null || Date.now() > endMs) throw new Error(`no subscriber: ${subscriber.#errors}`);
     }
     return subscriber;
@@ -78,8 +78,8 @@ export class NtopngSubscriber {
     return this.#messages.flatMap(({ topic, fault }) => (fault === undefined ? [] : [`${topic}: ${fault}`]));
   }
 
-  /** Waits until `isSo`, at most 5 s; false when it is not so by then. */
-  async until(isSo: () => boolean, timeoutMs = 5000): Promise<boolean> {
+  /** Waits until `isSo`, at most half a minute; false when it is not so by then. */
+  async until(isSo: () => boolean, timeoutMs = 30_000): Promise<boolean> {
     for (const endMs = Date.now() + timeoutMs; !isSo(); await sleep(20)) if (Date.now() > endMs) return false;
     return true;
   }

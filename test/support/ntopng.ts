@@ -2,7 +2,6 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -40,23 +39,6 @@ function said(reason: string): string {
 function refused(reason: string): string {
   if (isIntegrationRequired) throw new Error(`integration tests cannot run: ${reason}`);
   return said(reason);
-}
-
-/** Free ports of the loopback, all different. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 /** A process as ntopng lists it with a flow. */
@@ -143,7 +125,7 @@ export class Ntopng {
     child.stderr.on('data', (text) => {
       output += text;
     });
-    for (const endMs = Date.now() + 45_000; ; await sleep(50)) {
+    for (const endMs = Date.now() + 90_000; ; await sleep(50)) {
       const url = /^http:\S+$/m.exec(output)?.[0];
       const ntopng = new Ntopng(directory, child, url ?? '');
       if (url !== undefined && ntopng.log.includes('Collecting flows on')) return ntopng;
@@ -229,8 +211,8 @@ export class Ntopng {
     return text.split('\n').filter((line) => line !== '');
   }
 
-  /** Waits until `find` gives something. */
-  async until<Found>(find: () => Promise<Found | undefined | false>, what: string, timeoutMs = 20_000): Promise<Found> {
+  /** Waits until `find` gives something; longer than the minute after which a feed tells names again that were missed. */
+  async until<Found>(find: () => Promise<Found | undefined | false>, what: string, timeoutMs = 90_000): Promise<Found> {
     for (const endMs = Date.now() + timeoutMs; ; await sleep(150)) {
       const found = await find();
       if (found !== undefined && found !== false) return found;

@@ -2,7 +2,7 @@
 
 import { createSocket, type Socket } from 'node:dgram';
 
-/** Sends to one port of this host, always from the same port of its own. */
+/** Sends to a port of this host, always from the same port of its own. */
 export class UdpExporter {
   /** Port it sends from. */
   readonly port: number;
@@ -15,18 +15,18 @@ export class UdpExporter {
     this.port = socket.address().port;
   }
 
-  /** Opens one that sends to `address` from `sourcePort` (0 for any). */
-  static open(port: number, address = '127.0.0.1', sourcePort = 0): Promise<UdpExporter> {
+  /** Opens one that sends to `port` of `address` unless told otherwise. */
+  static open(port: number, address = '127.0.0.1'): Promise<UdpExporter> {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
     return new Promise((resolve, reject) => {
       socket.once('error', reject);
-      socket.bind(sourcePort, address, () => resolve(new UdpExporter(socket, { port, address })));
+      socket.bind(0, address, () => resolve(new UdpExporter(socket, { port, address })));
     });
   }
 
-  /** Resolves once the kernel has it. */
-  send(datagram: Uint8Array): Promise<void> {
-    const { port, address } = this.#target;
+  /** Sends to `port` of the same address; resolves once the kernel has it. */
+  send(datagram: Uint8Array, port = this.#target.port): Promise<void> {
+    const { address } = this.#target;
     return new Promise((resolve, reject) => {
       this.#socket.send(datagram, port, address, (error) => (error === null ? resolve() : reject(error)));
     });
