@@ -3,7 +3,6 @@
  * their containers, is what the agent tells.
  */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ContainerLab, containerObstacle, type LabContainer } from '../support/container-lab.ts';
 import { type TalkPlace, type ToldConnection, talkEverywhere } from '../support/container-talkers.ts';
@@ -67,8 +66,12 @@ describe.skipIf(isImpossible)('agent beside real containers', () => {
     for (const { client, target } of connections) {
       for (const { pid } of [client, target.server]) if (!fathers.has(pid)) fathers.set(pid, fatherOf(pid));
     }
-    // Two rounds tell of what ended last.
-    await sleep(2500);
+    const areTold = () => {
+      const ends = agent.lines.filter((line) => line['FLOW_END_REASON'] === END_OF_FLOW);
+      const ports = new Set(ends.map((line) => line['L4_SRC_PORT']));
+      return connections.every(({ sourcePort }) => ports.has(sourcePort));
+    };
+    await agent.until(areTold, 'the ends of all connections');
     expect(await agent.stop()).toBe(0);
     lines = agent.lines;
   }, 180_000);

@@ -1,6 +1,7 @@
 /** Round-trip times, retransmissions and octets of the agent, against what `ss -ti` says of the same sockets, on a line that loses and delays. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentLine, AgentRun, total } from '../support/agent-run.ts';
 import { Lab, type LabProgram, obstacle } from '../support/lab.ts';
@@ -98,28 +99,35 @@ describe.skipIf(obstacle('ss', 'tc', 'iptables') !== undefined)('figures of the 
       if (samples.length > 500) throw new Error('the echo does not answer');
     }
     // Until the last acknowledgement came and was seen.
-    await sleep(3500);
+    for (let before = ''; ; ) {
+      const now = lab.run('ss', '-tinHO', 'dst', '10.77.0.2') + lab.runBeside('ss', '-tinHO', 'src', '10.77.0.2');
+      const [was, is] = [readSs(before), readSs(now)];
+      if (is.length === 8 && isDeepStrictEqual(was, is)) break;
+      before = now;
+      const count = countersOf().length;
+      await agent.until(() => countersOf()[count + 2], 'another two looks');
+    }
   });
   afterAll(async () => {
     await agent?.stop();
     await lab?.close();
   });
 
-  /** Records of looks at the client's end of connections. */
-  const looks = () =>
+  /** Sockets in which nothing changes have no more lines; interfaces have one at each look. */
+  const countersOf = () => agent.lines.filter((line) => line['RECORD_TYPE'] === 'counters' && line['ifName'] === 'lo');
+
+  /** Records of looks at the client's or the server's end of connections. */
+  const looks = (key: 'L4_DST_PORT' | 'L4_SRC_PORT' = 'L4_DST_PORT') =>
     agent.lines.filter(
       (line): line is AgentLine & { TCP: TcpFigures; timestamp: string } =>
         line['RECORD_TYPE'] === 'event' &&
         line['EVENT_TYPE'] === undefined &&
-        line['IPV4_SRC_ADDR'] === '10.77.0.1' &&
-        line['L4_DST_PORT'] === 8,
+        line['IPV4_SRC_ADDR'] === (key === 'L4_DST_PORT' ? '10.77.0.1' : '10.77.0.2') &&
+        line[key] === 8,
     );
 
   it('are those of ss to the last digit once nothing is sent any more', async () => {
     const before = lab.run('ss', '-tinHO', 'dst', '10.77.0.2');
-    // Sockets in which nothing changes have no more lines; interfaces have one at each look.
-    const countersOf = () =>
-      agent.lines.filter((line) => line['RECORD_TYPE'] === 'counters' && line['ifName'] === 'lo');
     const count = countersOf().length;
     await agent.until(() => countersOf()[count + 1], 'another look');
     const sockets = readSs(lab.run('ss', '-tinHO', 'dst', '10.77.0.2'));
@@ -201,13 +209,17 @@ describe.skipIf(obstacle('ss', 'tc', 'iptables') !== undefined)('figures of the 
         outPackets: server.retransmitted,
         outOctets: server.octetsRetransmitted,
       });
-      // What the client measured is how far the server is, and the other way round.
-      expect(before.at(-1)).toMatchObject({
-        SERVER_RTT_MS: client.rtt,
-        SERVER_RTT_VARIANCE_MS: client.rttVariance,
-        CLIENT_RTT_MS: server.rtt,
-        CLIENT_RTT_VARIANCE_MS: server.rttVariance,
-      });
+      // What the client measured is how far the server is, and the other way round. A look between the last octets and their acknowledgement
+      // tells what was measured till then; those after it make no record of the flow, for no octet moved.
+      const flow = before.at(-1)!;
+      for (const [ends, figures, side] of [
+        [looks('L4_DST_PORT').filter((line) => line['L4_SRC_PORT'] === localPort), client, 'SERVER'],
+        [looks('L4_SRC_PORT').filter((line) => line['L4_DST_PORT'] === localPort), server, 'CLIENT'],
+      ] as const) {
+        const told = ends.map(({ TCP }) => [TCP['RTT'], TCP['RTT_VARIANCE']]);
+        expect(told.filter(([roundTrip]) => roundTrip !== 0)).toContainEqual([figures.rtt, figures.rttVariance]);
+        expect(told).toContainEqual([flow[`${side}_RTT_MS`], flow[`${side}_RTT_VARIANCE_MS`]]);
+      }
     }
     expect(agent.faults).toEqual([]);
   });

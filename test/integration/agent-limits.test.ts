@@ -50,7 +50,8 @@ while True: client.send(b'x'); time.sleep(0.2)`;
       await agent.stop();
       const stopped = agent.log.find(({ event }) => event === 'stopped')!;
       console.log(`100,000 sockets of 120,000, others each time: ${Math.round(peakMiB)} MiB, ${stopped.message}`);
-      expect(Number(stopped['events'])).toBe(100_000 * Number(stopped['rounds']));
+      // The first call is a trial. Where nothing happened in the namespace meanwhile, a round makes none.
+      expect(Number(stopped['events'])).toBe(100_000 * (rounds() - 1));
       expect(Number(stopped['flows'])).toBeGreaterThanOrEqual(131_072);
       expect(peakMiB).toBeLessThan(1024);
       expect(agent.faults).toEqual([]);

@@ -2,9 +2,9 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentLine, AgentRun, total } from '../support/agent-run.ts';
+import { namedNamespace } from '../support/close-listeners.ts';
 import { rootObstacle } from '../support/lab.ts';
 import { buildProgram } from '../support/program.ts';
 
@@ -138,11 +138,28 @@ describe.skipIf(isImpossible)('flowrelay agent on a host that translates address
     const launcher = ['nsenter', `--net=/run/netns/${host}`];
     const words = ['--interval', '1', '--agent-mode', 'netlink', '--agent-records', 'flows', '--status', '127.0.0.1:0'];
     const agent = await AgentRun.start(words, { launcher });
+    await agent.withCloses(...[host, clients, servers].map(namedNamespace));
+    const isOfLab = (line: AgentLine) =>
+      ['IPV4_SRC_ADDR', 'IPV4_DST_ADDR', 'IPV6_SRC_ADDR', 'IPV6_DST_ADDR'].some((key) =>
+        /^(10\.79\.|fd79:)/.test(String(line[key] ?? '')),
+      );
+    const flowsSoFar = () => agent.lines.filter((line) => line['RECORD_TYPE'] === 'flow' && isOfLab(line));
+    const octetsOf = (port: number | undefined) => {
+      const records = flowsSoFar().filter((line) => line['L4_SRC_PORT'] === port && line['PROTOCOL'] === 6);
+      return [total(records, 'IN_BYTES'), total(records, 'OUT_BYTES')];
+    };
     let short: number[];
     try {
       client.child.stdin?.write('\n');
       short = (await client.next()).split(' ').map(Number);
-      await sleep(4000);
+      const areTold = () => {
+        const isWhole = (port: number, octets: number) => octetsOf(port)[1] === octets;
+        const isUdpThere = flowsSoFar().some((line) => line['L4_SRC_PORT'] === long[2]);
+        const areWhole =
+          long.slice(0, 2).every((port) => isWhole(port, 1000)) && short.every((port) => isWhole(port, 300));
+        return areWhole && isUdpThere ? true : undefined;
+      };
+      await agent.until(areTold, 'all connections');
       const metrics = execFileSync(
         'nsenter',
         [`--net=/run/netns/${host}`, 'python3', '-S', '-c', FETCH, String(agent.log.find(isStarted)?.['status'])],
@@ -154,11 +171,7 @@ describe.skipIf(isImpossible)('flowrelay agent on a host that translates address
       expect(await agent.stop()).toBe(0);
     }
     expect(agent.faults).toEqual([]);
-    const isOfLab = (line: AgentLine) =>
-      ['IPV4_SRC_ADDR', 'IPV4_DST_ADDR', 'IPV6_SRC_ADDR', 'IPV6_DST_ADDR'].some((key) =>
-        /^(10\.79\.|fd79:)/.test(String(line[key] ?? '')),
-      );
-    const flows = agent.lines.filter((line) => line['RECORD_TYPE'] === 'flow' && isOfLab(line));
+    const flows = flowsSoFar();
     // No record of what the servers saw.
     expect([...new Set(flows.map((line) => line['L4_DST_PORT']))]).toEqual([8080]);
     expect([...new Set(flows.map((line) => line['L4_SRC_PORT']))].toSorted()).toEqual([...long, ...short].toSorted());
@@ -177,10 +190,6 @@ describe.skipIf(isImpossible)('flowrelay agent on a host that translates address
       });
       expect(port! >= 20_000 && port! <= 30_000).toBe(true);
     }
-    const octetsOf = (port: number | undefined) => {
-      const records = flows.filter((line) => line['L4_SRC_PORT'] === port && line['PROTOCOL'] === 6);
-      return [total(records, 'IN_BYTES'), total(records, 'OUT_BYTES')];
-    };
     for (const port of long.slice(0, 2)) expect(octetsOf(port)).toEqual([1000, 1000]);
     for (const port of short) expect(octetsOf(port)).toEqual([300, 300]);
   });

@@ -4,7 +4,6 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentLine, AgentRun, total } from '../support/agent-run.ts';
 import { type MadeFlows, makeFlows } from '../support/flow-makers.ts';
@@ -49,6 +48,7 @@ describe.skipIf(isImpossible)('flowrelay agent without the rights of root', () =
 
   it('sees 240 connections of 1 ms to 3 s of each user, and knows the processes of its own', async () => {
     const agent = await AgentRun.start(['--interval', '1', '--agent-records', 'flows'], { launcher, root });
+    await agent.withCloses();
     let own: MadeFlows;
     let others: MadeFlows;
     try {
@@ -56,8 +56,7 @@ describe.skipIf(isImpossible)('flowrelay agent without the rights of root', () =
         makeFlows({ lives: LIVES, launcher: AS_NOBODY, python: PYTHON }),
         makeFlows({ lives: LIVES, python: PYTHON }),
       ]);
-      // Whatever is still to be told of them.
-      await sleep(2500);
+      await agent.withEnds(own, others);
     } finally {
       expect(await agent.stop()).toBe(0);
     }

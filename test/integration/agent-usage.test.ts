@@ -1,9 +1,8 @@
 /** What processes used while their flows lived (elements 383 to 394), against what the processes know of themselves. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AgentLine, AgentRun } from '../support/agent-run.ts';
+import { type AgentLine, AgentRun, total } from '../support/agent-run.ts';
 import { isIntegrationRequired, missingPrograms } from '../support/lab.ts';
 import { buildProgram } from '../support/program.ts';
 
@@ -100,7 +99,9 @@ while True: threading.Thread(target=serve, args=(server.accept()[0],), daemon=Tr
       );
     });
     await Promise.all(ends);
-    await sleep(2500);
+    // An octet with each sample, and the last one.
+    const isTold = (kind: Kind) => total(recordsOf(kind), 'IN_BYTES') === samples[kind].length + 1;
+    await agent.until(() => (KINDS.every(isTold) ? true : undefined), 'the last octet of each');
     for (const child of children) child.kill('SIGKILL');
     await agent.stop();
   });

@@ -2,6 +2,8 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { namespacesHeard, OWN_NAMESPACE } from './close-listeners.ts';
+import type { MadeFlows } from './flow-makers.ts';
 import type { LogLine } from './program.ts';
 import { PROGRAM_NODE, repositoryPath } from './program.ts';
 
@@ -20,7 +22,7 @@ export interface AgentRunOptions {
 }
 
 /** Longer than a busy machine takes for anything. */
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 60_000;
 
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
@@ -77,6 +79,29 @@ export class AgentRun {
     // bpftrace says that it begins before its last probe is in place.
     await sleep(2000);
     return this;
+  }
+
+  /** Waits until it is told of sockets that close in these network namespaces, by default in that of the tests. */
+  async withCloses(...namespaces: readonly number[]): Promise<this> {
+    const wanted = namespaces.length === 0 ? [OWN_NAMESPACE] : namespaces;
+    const isHearing = () => {
+      const heard = namespacesHeard(this.child.pid!);
+      return wanted.every((each) => heard.has(each)) ? true : undefined;
+    };
+    await this.until(isHearing, 'word of sockets that close');
+    return this;
+  }
+
+  /** Waits until it has told the end of all these connections. */
+  async withEnds(...made: readonly MadeFlows[]): Promise<void> {
+    const key = (from: unknown, to: unknown) => `${from} ${to}`;
+    const hasAll = () => {
+      const ended = this.lines.filter((line) => line['RECORD_TYPE'] === 'flow' && line['FLOW_END_REASON'] === 3);
+      const keys = new Set(ended.map((line) => key(line['L4_SRC_PORT'], line['L4_DST_PORT'])));
+      const all = made.flatMap(({ connections }) => connections);
+      return all.every(({ localPort, remotePort }) => keys.has(key(localPort, remotePort))) ? true : undefined;
+    };
+    await this.until(hasAll, 'the ends of all connections');
   }
 
   /** Lines of its log so far. */
