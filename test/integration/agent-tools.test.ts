@@ -27,6 +27,7 @@ describe.skipIf(isImpossible)('flowrelay agent without its tools', () => {
   it('goes on when bpftrace is killed, says so, and has events again', async () => {
     const agent = await (await AgentRun.start(['--interval', '1', '--status', '127.0.0.1:0'])).withEvents();
     try {
+      await agent.withCloses();
       const isTool = (pid: string) => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'bpftrace\n';
       const tools = execFileSync('ps', ['-o', 'pid=', '--ppid', String(agent.child.pid)], { encoding: 'utf8' });
       const bpftrace = tools
@@ -68,6 +69,7 @@ describe.skipIf(isImpossible)('flowrelay agent without its tools', () => {
     for (const launcher of [[], withoutTools('bpftrace')]) {
       const agent = await AgentRun.start(words, { launcher });
       try {
+        await agent.withCloses();
         // At once, and over before a look.
         const { connections } = await makeFlows({ lives: [{ lifeMs: 1, count: 10 }] });
         const begun = agent.log.slice(
@@ -95,15 +97,19 @@ describe.skipIf(isImpossible)('flowrelay agent without its tools', () => {
   it('tells of sockets without ss, ip and bpftrace, and says a line of each', async () => {
     const agent = await AgentRun.start(['--interval', '1'], { launcher: withoutTools('ss', 'ip', 'bpftrace') });
     try {
-      const { connections } = await makeFlows({ lives: [{ lifeMs: 4000, count: 5 }] });
+      const { connections } = await makeFlows({ lives: [{ lifeMs: 6000, count: 5 }] });
       for (const { pid, localPort, remotePort } of connections) {
         const isOf = (line: AgentLine) => line['L4_SRC_PORT'] === localPort && line['L4_DST_PORT'] === remotePort;
-        const flow = agent.lines.find((line) => line['RECORD_TYPE'] === 'flow' && isOf(line));
+        const flow = await agent.until(
+          () => agent.lines.find((line) => line['RECORD_TYPE'] === 'flow' && isOf(line)),
+          `flow ${localPort}`,
+        );
         expect(flow).toMatchObject({ SRC_PROC_PID: pid });
         expect(flow).not.toHaveProperty('SERVER_RTT_MS');
       }
       // The kernel's interfaces, from /proc.
-      expect(agent.lines.some((line) => line['RECORD_TYPE'] === 'counters' && line['ifName'] !== undefined)).toBe(true);
+      const isOfInterface = (line: AgentLine) => line['RECORD_TYPE'] === 'counters' && line['ifName'] !== undefined;
+      await agent.until(() => agent.lines.find(isOfInterface), 'counters of an interface');
       const said = () => agent.log.filter(({ event }) => event === 'part_missing').map(({ message }) => message);
       await agent.until(() => said().find((line) => line.startsWith('bpftrace')), 'what is missing');
       expect(said().filter((line) => line.startsWith('ss (iproute2) is not installed: '))).toHaveLength(2);

@@ -2,12 +2,12 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { namespacesHeard, OWN_NAMESPACE } from '../support/close-listeners.ts';
 import { type MadeConnection, type MadeFlows, makeFlows } from '../support/flow-makers.ts';
+import { freePort } from '../support/free-port.ts';
 import { lineProblems } from '../support/json-line.ts';
 import { isIntegrationRequired, missingPrograms } from '../support/lab.ts';
 import { buildProgram, RunningProgram, runProgram } from '../support/program.ts';
@@ -27,6 +27,8 @@ if (lacking.length > 0) {
 type Line = Readonly<Record<string, unknown>>;
 
 const directory = mkdtempSync(join(tmpdir(), 'flowrelay-agent-'));
+/** The lines of a machine are many. */
+const POLL = { timeout: 60_000, interval: 250 };
 const children: ChildProcess[] = [];
 let files = 0;
 
@@ -37,17 +39,25 @@ function linesOf(text: string): Line[] {
     .map((line) => JSON.parse(line) as Line);
 }
 
+/** Gives whole lines that the agent has written so far. */
+type Told = () => Line[];
+
 /** Runs an agent while `during` goes on, and gives its lines. */
-async function agentLines(words: readonly string[], during: () => Promise<unknown>): Promise<{ text: string }> {
+async function agentLines(
+  words: readonly string[],
+  during: (told: Told, agent: RunningProgram) => Promise<unknown>,
+): Promise<{ text: string }> {
   const path = join(directory, `${files++}.json`);
   const agent = await RunningProgram.start('agent', ['--status', 'off', '--interval', '1', '--json', path, ...words]);
+  const told: Told = () => {
+    const text = readFileSync(path, 'utf8');
+    return linesOf(text.slice(0, text.lastIndexOf('\n') + 1));
+  };
   try {
-    if (words.includes('auto')) {
-      // bpftrace takes its time on a busy machine.
-      for (let i = 0; i < 400 && !agent.log.some(({ event }) => event === 'part_present'); i++) await sleep(100);
-      expect(agent.log.map(({ event }) => event)).toContain('part_present');
-    }
-    await during();
+    // bpftrace takes its time on a busy machine.
+    if (words.includes('auto')) await agent.logged('part_present');
+    await expect.poll(() => namespacesHeard(agent.child.pid!).has(OWN_NAMESPACE), POLL).toBe(true);
+    await during(told, agent);
   } finally {
     const { code } = await agent.stop();
     expect(code).toBe(0);
@@ -67,13 +77,17 @@ function byClientPort(lines: readonly Line[], port: number): Map<number, Line[]>
   return records;
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
+/** Waits until the end of every connection was told. */
+async function endsTold(told: Told, { connections }: MadeFlows): Promise<void> {
+  const ended = () => {
+    const records = byClientPort(told(), connections[0]!.remotePort);
+    return connections.filter(({ localPort }) => records.get(localPort)?.some(isEnd)).length;
+  };
+  await expect.poll(ended, POLL).toBe(connections.length);
+}
+
+function isEnd(record: Line): boolean {
+  return record['FLOW_END_REASON'] === 3;
 }
 
 function sum(records: readonly Line[], key: string): number {
@@ -84,14 +98,14 @@ function sum(records: readonly Line[], key: string): number {
 function checkRecords(records: readonly Line[], made: MadeConnection): Line {
   expect(sum(records, 'IN_BYTES')).toBe(made.octetsSent);
   expect(sum(records, 'OUT_BYTES')).toBe(made.octetsReceived);
-  expect(records.filter((record) => record['FLOW_END_REASON'] === 3)).toHaveLength(1);
+  expect(records.filter(isEnd)).toHaveLength(1);
   expect(records.at(-1)).toMatchObject({ FLOW_END_REASON: 3 });
   return records[0]!;
 }
 
 const LIVES = [1, 500, 3000].map((lifeMs) => ({ lifeMs, count: 80 }));
 
-describe.skipIf(missing.length > 0)('flowrelay agent', { timeout: 90_000 }, () => {
+describe.skipIf(missing.length > 0)('flowrelay agent', () => {
   beforeAll(buildProgram);
   afterAll(() => {
     for (const child of children) child.kill('SIGKILL');
@@ -102,10 +116,12 @@ describe.skipIf(missing.length > 0)('flowrelay agent', { timeout: 90_000 }, () =
     'knows the processes of short and long connections, with kernel events: %s',
     async (address) => {
       let made: MadeFlows | undefined;
-      const { text } = await agentLines(['--agent-mode', 'auto'], async () => {
+      const { text } = await agentLines(['--agent-mode', 'auto'], async (told) => {
         made = await makeFlows({ lives: LIVES, address });
-        // The kernel's last word on them.
-        await sleep(2500);
+        await endsTold(told, made);
+        const port = made.connections[0]!.remotePort;
+        const isClose = (line: Line) => line['EVENT_TYPE'] === 'CLOSE' && line['L4_DST_PORT'] === port;
+        await expect.poll(() => told().filter(isClose).length, POLL).toBeGreaterThanOrEqual(240);
       });
       expect(lineProblems(text, 'ntop')).toEqual([]);
       const lines = linesOf(text);
@@ -133,9 +149,9 @@ describe.skipIf(missing.length > 0)('flowrelay agent', { timeout: 90_000 }, () =
 
   it('sees all connections without kernel events too, and the owners of those that live', async () => {
     let made: MadeFlows | undefined;
-    const { text } = await agentLines(['--agent-mode', 'netlink', '--agent-records', 'flows'], async () => {
+    const { text } = await agentLines(['--agent-mode', 'netlink', '--agent-records', 'flows'], async (told) => {
       made = await makeFlows({ lives: LIVES });
-      await sleep(1500);
+      await endsTold(told, made);
     });
     const { connections, serverPid } = made!;
     const records = byClientPort(linesOf(text), connections[0]!.remotePort);
@@ -174,7 +190,7 @@ describe.skipIf(missing.length > 0)('flowrelay agent', { timeout: 90_000 }, () =
         children.push(child);
         return child;
       };
-      const { text } = await agentLines(['--agent-mode', 'netlink', '--agent-records', 'flows'], async () => {
+      const { text } = await agentLines(['--agent-mode', 'netlink', '--agent-records', 'flows'], async (told) => {
         const server = node(
           names[1]!,
           "require('net').createServer((each) => each.on('error', () => {}).pipe(each)).listen(8000, '10.78.0.2', () => console.log('ready'))",
@@ -182,10 +198,14 @@ describe.skipIf(missing.length > 0)('flowrelay agent', { timeout: 90_000 }, () =
         await new Promise((ready) => server.stdout?.once('data', ready));
         const client = node(
           names[0]!,
-          "const client = require('net').connect(8000, '10.78.0.2', () => client.write(Buffer.alloc(30000))); client.resume(); setTimeout(() => client.destroy(), 2500)",
+          "const client = require('net').connect(8000, '10.78.0.2', () => client.write(Buffer.alloc(30000))); client.resume()",
         );
-        await new Promise((ended) => client.once('exit', ended));
-        await sleep(1500);
+        const records = () => told().filter((line) => line['L4_DST_PORT'] === 8000);
+        const areKnown = () => records().some((line) => 'SRC_PROC_PID' in line && 'DST_PROC_PID' in line);
+        await expect.poll(areKnown, POLL).toBe(true);
+        await expect.poll(() => sum(records(), 'OUT_BYTES'), POLL).toBe(30_000);
+        client.kill('SIGKILL');
+        await expect.poll(() => records().some(isEnd), POLL).toBe(true);
         pids.push(client.pid!, server.pid!);
       });
       const records = linesOf(text).filter((line) => line['L4_DST_PORT'] === 8000);
@@ -208,9 +228,9 @@ describe.skipIf(missing.length > 0)('flowrelay agent', { timeout: 90_000 }, () =
   it('exports processes by the template for them', async () => {
     const file = join(directory, 'export.ipfix');
     let made: MadeFlows | undefined;
-    await agentLines(['--agent-mode', 'netlink', '--export', file, '--template', 'process'], async () => {
-      made = await makeFlows({ lives: [{ lifeMs: 2500, count: 5 }] });
-      await sleep(1500);
+    await agentLines(['--agent-mode', 'netlink', '--export', file, '--template', 'process'], async (told) => {
+      made = await makeFlows({ lives: [{ lifeMs: 6000, count: 5 }] });
+      await endsTold(told, made);
     });
     const { stdout, code } = await runProgram(['convert', file]);
     expect(code).toBe(0);
@@ -234,11 +254,16 @@ describe.skipIf(missing.length > 0)('flowrelay agent', { timeout: 90_000 }, () =
     const endpoint = `tcp://127.0.0.1:${await freePort()}c`;
     const listener = await RunningProgram.start('listen', [endpoint, '--status', 'off']);
     let made: MadeFlows | undefined;
-    await agentLines(['--agent-mode', 'netlink', '--agent-records', 'flows', '--zmq', endpoint], async () => {
-      made = await makeFlows({ lives: [{ lifeMs: 2500, count: 5 }] });
-      await sleep(1500);
+    const words = ['--agent-mode', 'netlink', '--agent-records', 'flows', '--zmq', endpoint];
+    await agentLines(words, async (told, agent) => {
+      await agent.logged('zmq_subscriber_present');
+      made = await makeFlows({ lives: [{ lifeMs: 6000, count: 5 }] });
+      await endsTold(told, made);
     });
-    await sleep(1500);
+    const heard = () => byClientPort(linesOf(listener.lines.join('\n')), made!.connections[0]!.remotePort);
+    const isHeard = ({ localPort, octetsSent }: MadeConnection) =>
+      sum(heard().get(localPort) ?? [], 'IN_BYTES') === octetsSent;
+    await listener.until(() => made!.connections.every(isHeard), 'all connections');
     const { stdout } = await listener.stop();
     const records = byClientPort(linesOf(stdout), made!.connections[0]!.remotePort);
     for (const connection of made!.connections) {

@@ -36,9 +36,9 @@ describe.skipIf(isImpossible)('kernel events', () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  /** Waits until `count` events are as asked, at most 10 s, and gives them. */
+  /** Waits until `count` events are as asked, at most half a minute, and gives them. */
   async function wanted(count: number, is: (event: KernelEvent) => boolean): Promise<KernelEvent[]> {
-    for (let i = 0; i < 100; i++) {
+    for (const endMs = Date.now() + 30_000; Date.now() < endMs; ) {
       if (events.filter(is).length >= count) break;
       await sleep(100);
     }
@@ -102,7 +102,9 @@ describe.skipIf(isImpossible)('kernel events', () => {
     const namespace = statSync(`/run/netns/${NAMESPACE}`).ino;
     for (const { pid, localPort, remotePort } of made.connections) {
       const ofClient = (event: KernelEvent) => event.namespace === namespace && event.localPort === localPort;
-      expect(await wanted(2, ofClient)).toMatchObject([
+      // Each processor's are read by themselves.
+      const inTime = (await wanted(2, ofClient)).toSorted((one, other) => one.timeMs - other.timeMs);
+      expect(inTime).toMatchObject([
         { kind: 'CONNECT', pid, localAddress: '::1', remoteAddress: '::1', remotePort },
         { kind: 'CLOSE', pid, localAddress: '::1', remoteAddress: '::1', remotePort },
       ]);
@@ -149,6 +151,7 @@ try: client.connect(('10.99.0.1', 81))
 except OSError: pass
 `),
     );
+    await wanted(1, (event) => event.remotePort === 81 && event.kind === 'CONNECT_FAILED');
     const found = await wanted(3, (event) => event.remotePort === 81);
     expect(found.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['RETRANSMIT', 'CONNECT_FAILED']));
     expect(found.every((event) => event.pid === pid && event.remoteAddress === '10.99.0.1')).toBe(true);
@@ -188,11 +191,10 @@ print(json.dumps([os.getpid(), port(server), port(free), port(connected), port(m
       );
       expect(of.every((event) => event.remoteAddress === address)).toBe(true);
       // Sums, not a line for each.
-      expect(of.length).toBeLessThan(5);
+      expect(of.length).toBeLessThan(20);
       return of.reduce((sum, event) => sum + event.octetsSent + event.octetsReceived, 0);
     };
-    await wanted(8, (event) => event.pid === pid && event.protocol === 17);
-    expect({
+    const sums = () => ({
       freeSent: total('SEND', free!, server!),
       connectedSent: total('SEND', connected!, server!),
       messageSent: total('SEND', message!, server!),
@@ -201,7 +203,9 @@ print(json.dumps([os.getpid(), port(server), port(free), port(connected), port(m
       fromMessage: total('RECV', server!, message!),
       answered: total('SEND', server!, message!) + total('SEND', server!, connected!),
       heard: total('RECV', message!, server!) + total('RECV', connected!, server!),
-    }).toEqual({
+    });
+    // A sum may be told in parts.
+    await expect.poll(sums).toEqual({
       freeSent: 1000,
       connectedSent: 350,
       messageSent: 3,
@@ -230,8 +234,8 @@ os.execv(sys.argv[1], ['x'])
         [copy, name],
       ),
     );
-    await wanted(1, (event) => event.pid === pid && event.kind === 'EXIT');
-    await wanted(1, (event) => event.pid === pid && event.kind === 'SEND');
+    for (const kind of ['CONNECT', 'CLOSE', 'SEND', 'EXEC', 'EXIT'] as const)
+      await wanted(1, (event) => event.pid === pid && event.kind === kind);
     const found = events.filter((event) => event.pid === pid);
     const named = found.filter((event) => event.kind !== 'EXEC' && event.kind !== 'EXIT');
     expect(new Set(named.map(({ kind }) => kind))).toEqual(new Set(['SEND', 'CONNECT', 'CLOSE']));
@@ -240,7 +244,7 @@ os.execv(sys.argv[1], ['x'])
     expect(found.find((event) => event.kind === 'EXEC' && event.path === copy)).toBeDefined();
     expect(found.find((event) => event.kind === 'EXIT')).toMatchObject({ name: 'e' });
     expect(events.some((event) => event.pid === 7 || event.timeMs < 1e12)).toBe(false);
-    expect(source.counters.malformed).toBeGreaterThan(before);
+    await expect.poll(() => source.counters.malformed).toBeGreaterThan(before);
   });
 
   it('begin again when bpftrace is killed', async () => {
@@ -254,7 +258,7 @@ os.execv(sys.argv[1], ['x'])
     });
     if (typeof opened === 'string') throw new Error(opened);
     process.kill(opened.pid, 'SIGKILL');
-    for (let i = 0; i < 200 && ups === 0; i++) await sleep(100);
+    for (const endMs = Date.now() + 60_000; ups === 0 && Date.now() < endMs; ) await sleep(100);
     expect({ isUp: opened.isUp, ups, restarts: opened.counters.restarts }).toEqual({ isUp: true, ups: 1, restarts: 1 });
     expect(reasons).toEqual(['bpftrace ended (signal SIGKILL)']);
     await opened.close();
@@ -275,7 +279,6 @@ os.execv(sys.argv[1], ['x'])
     expect(readFileSync(`/proc/${pid}/comm`, 'utf8')).toBe('bpftrace\n');
     reader.kill('SIGKILL');
     // Taking its programs out of the kernel takes some time.
-    for (let i = 0; i < 50 && existsSync(`/proc/${pid}`); i++) await sleep(100);
-    expect(existsSync(`/proc/${pid}`)).toBe(false);
+    await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false);
   });
 });
