@@ -1,3 +1,4 @@
+import type { CountersSample } from './counters-sample.ts';
 import {
   FIELD_WORDS,
   FIELDS,
@@ -135,4 +136,9 @@ export interface PlainRecord {
   readonly ianaValues: Readonly<Record<string, PlainValue>>;
   /** These same two objects came before and are likely to come again: what is made of them may be kept by them. */
   readonly comesAgain?: boolean;
+  /**
+   * The same as octets, where that is all there is: each structure in full, and none twice. Whoever writes these need not ask for
+   * the values, which are made when asked for. Valid during the call only.
+   */
+  readonly sample?: CountersSample | undefined;
 }

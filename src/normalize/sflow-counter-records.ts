@@ -1,4 +1,4 @@
-import { byDataFormat, nested, structure } from './xdr-structure.ts';
+import { byDataFormat, nested, structure } from '../flow/xdr-structure.ts';
 
 /**
  * Structures of counters samples by the sFlow structure list (sflow.org/developers/structures.php), spelled as published

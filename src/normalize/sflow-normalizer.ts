@@ -14,9 +14,11 @@ import { type FieldName, SAMPLING_ORIGINS, SLOT } from '../flow/fields.ts';
 import type { Flow, PlainValue } from '../flow/flow.ts';
 import { fieldEntry, Layout } from '../flow/layout.ts';
 import type { RecordOutput } from '../flow/record-output.ts';
+import type { XdrStructure } from '../flow/xdr-structure.ts';
 import { LINK_UNKNOWN, linkTypeOfSflowHeaderProtocol } from '../packet/link-type.ts';
 import { SampledPacket } from './sampled-packet.ts';
 import { COUNTER_RECORDS } from './sflow-counter-records.ts';
+import { SflowCountersRecord, withAnother } from './sflow-counters-record.ts';
 import { discardReasonName, forwardingStatusOf } from './sflow-discard-reason.ts';
 import {
   EXTENDED_GATEWAY,
@@ -30,7 +32,7 @@ import {
   SAMPLED_IPV4_PACKET,
   SAMPLED_IPV6_PACKET,
 } from './sflow-flow-records.ts';
-import { readMembers, type XdrStructure } from './xdr-structure.ts';
+import { readMembers } from './xdr-values.ts';
 
 /** Bits of what most samples have, and of what few have: each stands for fields that come together. */
 const SAMPLING = 1 << 0;
@@ -176,7 +178,7 @@ export class SflowNormalizer implements SflowHandler {
   /** Where the router record lies, -1 while there is none; read last, since the packet says which protocol its masks are for. */
   private routerAt = -1;
   private routerEnd = -1;
-  private counters: Record<string, PlainValue> = {};
+  private readonly counters: SflowCountersRecord;
   private unknownRecords: PlainValue[] = [];
 
   private readonly layouts = new Map<number, Map<number, Layout>>();
@@ -189,6 +191,7 @@ export class SflowNormalizer implements SflowHandler {
   constructor(flow: Flow, output: RecordOutput) {
     this.flow = flow;
     this.output = output;
+    this.counters = new SflowCountersRecord(flow.origin);
     this.cursor = new Cursor(flow.view);
   }
 
@@ -221,11 +224,8 @@ export class SflowNormalizer implements SflowHandler {
   startSample(sample: SflowSample): void {
     if (this.unknownRecords.length !== 0) this.unknownRecords = [];
     if (sample.kind === SAMPLE_COUNTERS) {
-      this.counters = {
-        SFLOW_SOURCE_ID_TYPE: sample.sourceIdType,
-        SFLOW_SOURCE_ID_INDEX: sample.sourceIdIndex,
-        SFLOW_SAMPLE_SEQUENCE_NUMBER: sample.sequenceNumber,
-      };
+      const { bytes, view } = this.flow;
+      this.counters.start(bytes, view, sample.sourceIdType, sample.sourceIdIndex, sample.sequenceNumber);
       return;
     }
     const { flow } = this;
@@ -311,9 +311,8 @@ export class SflowNormalizer implements SflowHandler {
   /** Hands over what the sample came to. */
   endSample(sample: SflowSample): void {
     if (sample.kind === SAMPLE_COUNTERS) {
-      const values = this.counters;
-      if (this.unknownRecords.length !== 0) values['UNKNOWN_RECORDS'] = this.unknownRecords;
-      this.output.writeRecord({ recordType: 'counters', origin: this.flow.origin, values, ianaValues: values });
+      if (this.unknownRecords.length !== 0) this.counters.addUnknown(this.unknownRecords);
+      this.output.writeRecord(this.counters);
       return;
     }
     const { flow, packet } = this;
@@ -603,8 +602,7 @@ export class SflowNormalizer implements SflowHandler {
       this.noteUnknown(dataFormat, start, end);
       return;
     }
-    const value = this.readStructure(known, start, end);
-    this.counters[known.name] = withAnother(this.counters[known.name], value);
+    if (!this.counters.add(known, start, end)) this.countTruncated();
   }
 
   private readStructure(known: XdrStructure, start: number, end: number): Record<string, PlainValue> {
@@ -708,10 +706,4 @@ function makeLayout(common: number, rare: number): Layout {
   }
   const entries = [...names].map((name) => fieldEntry(name));
   return new Layout((common & DISCARDED) !== 0 ? 'discard' : 'flow', entries);
-}
-
-/** `value` alone, or behind what is there. */
-function withAnother(known: PlainValue | undefined, value: PlainValue): PlainValue {
-  if (known === undefined) return value;
-  return Array.isArray(known) ? [...(known as readonly PlainValue[]), value] : [known, value];
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { XdrMember, XdrStructure } from '../../src/flow/xdr-structure.ts';
 import { COUNTER_RECORDS } from '../../src/normalize/sflow-counter-records.ts';
 import { FLOW_RECORDS } from '../../src/normalize/sflow-flow-records.ts';
-import type { XdrMember, XdrStructure } from '../../src/normalize/xdr-structure.ts';
 import { countersSample, datagram, flowSample, record } from '../support/sflow-builder.ts';
 import { SflowHarness } from '../support/sflow-harness.ts';
 

@@ -2,6 +2,7 @@ import type { Flow, PlainRecord, PlainValue } from '../../flow/flow.ts';
 import type { Layout, RecordType } from '../../flow/layout.ts';
 import type { Origin } from '../../flow/origin.ts';
 import type { RecordOutput } from '../../flow/record-output.ts';
+import { CountersJson } from './counters-json.ts';
 import { type LineOptions, planLine } from './line-plan.ts';
 import { LinePrefix } from './line-prefix.ts';
 import { compileLine, interpretLine, type WriteLine } from './line-writer.ts';
@@ -59,6 +60,7 @@ export class FlowJson implements RecordOutput {
   private layout: Layout | undefined;
   private writer: LayoutWriter | undefined;
   private readonly prefix: LinePrefix;
+  private readonly counters: CountersJson;
 
   /** `drain` gets whole lines and must have done with them when it returns. */
   constructor(options: FlowJsonOptions, drain: (octets: Uint8Array) => void) {
@@ -67,6 +69,7 @@ export class FlowJson implements RecordOutput {
     this.drain = drain;
     this.selected = options.fields && new Set(options.fields);
     this.prefix = new LinePrefix(options);
+    this.counters = new CountersJson(this.selected);
   }
 
   write(flow: Flow): void {
@@ -82,11 +85,16 @@ export class FlowJson implements RecordOutput {
     if (!writer.isCompiled && ++writer.lines === this.compileAfter) this.compile(layout, writer);
   }
 
-  writeRecord({ recordType, origin, values, ianaValues, comesAgain }: PlainRecord): void {
+  writeRecord(record: PlainRecord): void {
+    const { recordType, origin, sample, comesAgain } = record;
     if (!this.options.recordTypes.has(recordType)) return;
     const start = this.pos;
     const first = this.begin(origin, recordType);
-    const named = this.options.names === 'ntop' ? values : ianaValues;
+    if (sample !== undefined) {
+      this.end(start, this.counters.write(this.out, this.octets, first, sample));
+      return;
+    }
+    const named = this.options.names === 'ntop' ? record.values : record.ianaValues;
     const known = comesAgain === true ? this.members.get(named) : undefined;
     if (known !== undefined) {
       this.octets.set(known, first);

@@ -2,6 +2,7 @@ import { writeInteger } from '../../bytes/digits.ts';
 import type { RecordType } from '../../flow/layout.ts';
 import { ORIGIN_KEYS, Origin } from '../../flow/origin.ts';
 import type { LineOptions } from './line-plan.ts';
+import { type TextChunks, textChunks } from './text-chunks.ts';
 
 /** Places for sources whose keys and values are kept, a power of two: many times what a thousand Exporters have. */
 const KEPT_SOURCES = 16_384;
@@ -21,11 +22,9 @@ interface Source {
   readonly octets: Uint8Array;
 }
 
-/** A key with what surrounds it, eight octets a number, filled up with spaces. */
-interface LastKey {
+/** A key with what surrounds it. */
+interface LastKey extends TextChunks {
   readonly property: LastProperty;
-  readonly chunks: Float64Array;
-  readonly length: number;
 }
 
 /**
@@ -51,7 +50,7 @@ export class LinePrefix {
     this.selected = fields && new Set(fields);
     this.lastKeys = ORIGIN_KEYS.flatMap(({ property, ntop, iana }) => {
       if (!isLastProperty(property) || !this.selects(ntop, iana)) return [];
-      return [{ property, ...eightOctetChunks(`,"${this.isIana ? iana : ntop}":`) }];
+      return [{ property, ...textChunks(`,"${this.isIana ? iana : ntop}":`) }];
     });
   }
 
@@ -136,13 +135,6 @@ export class LinePrefix {
 
 function isLastProperty(property: string): property is LastProperty {
   return (LAST_PROPERTIES as readonly string[]).includes(property);
-}
-
-function eightOctetChunks(text: string): { chunks: Float64Array; length: number } {
-  const { length } = text;
-  const octets = new TextEncoder().encode(text.padEnd(8 * Math.ceil(length / 8)));
-  const view = new DataView(octets.buffer);
-  return { chunks: Float64Array.from({ length: octets.length / 8 }, (_, i) => view.getFloat64(8 * i)), length };
 }
 
 /** Spreads Exporters over the table by their ports, the ends of their addresses, and their domains. */
