@@ -7,6 +7,7 @@ import { type LineOptions, planLine } from './line-plan.ts';
 import { LinePrefix } from './line-prefix.ts';
 import { compileLine, interpretLine, type WriteLine } from './line-writer.ts';
 import { plainJson } from './plain-json.ts';
+import { NO_ROOM, PlainOctets } from './plain-octets.ts';
 
 /** What a {@link FlowJson} writes. */
 export interface FlowJsonOptions extends LineOptions {
@@ -61,6 +62,7 @@ export class FlowJson implements RecordOutput {
   private writer: LayoutWriter | undefined;
   private readonly prefix: LinePrefix;
   private readonly counters: CountersJson;
+  private readonly plain = new PlainOctets(this.octets);
 
   /** `drain` gets whole lines and must have done with them when it returns. */
   constructor(options: FlowJsonOptions, drain: (octets: Uint8Array) => void) {
@@ -163,7 +165,12 @@ export class FlowJson implements RecordOutput {
   }
 
   /** A key and value of any size that still fits; one that does not is left out. */
-  private member(key: string, value: PlainValue, pos: number): number {
+  private member(key: string, value: PlainValue, start: number): number {
+    const pos = this.plain.member(start, key, value);
+    return pos === NO_ROOM ? this.longMember(key, value, start) : pos;
+  }
+
+  private longMember(key: string, value: PlainValue, pos: number): number {
     const text = `,${JSON.stringify(key)}:${plainJson(value)}`;
     // No more than three octets for each of its UTF-16 units.
     const mayFit = pos + text.length * 3 + 64 <= CAPACITY;
