@@ -4,7 +4,7 @@ import type { Origin } from '../../flow/origin.ts';
 import type { RecordOutput } from '../../flow/record-output.ts';
 import { CountersJson } from './counters-json.ts';
 import { type LineOptions, planLine } from './line-plan.ts';
-import { LinePrefix } from './line-prefix.ts';
+import { LinePrefix, PREFIX_OCTETS } from './line-prefix.ts';
 import { compileLine, interpretLine, type WriteLine } from './line-writer.ts';
 import { plainJson } from './plain-json.ts';
 import { NO_ROOM, PlainOctets } from './plain-octets.ts';
@@ -49,7 +49,7 @@ export class FlowJson implements RecordOutput {
   private readonly options: FlowJsonOptions;
   private readonly drain: (octets: Uint8Array) => void;
   private readonly selected: ReadonlySet<string> | undefined;
-  private readonly octets = new Uint8Array(CAPACITY);
+  private readonly octets = new Uint8Array(CAPACITY + PREFIX_OCTETS);
   private readonly out = new DataView(this.octets.buffer);
   private readonly buffer = Buffer.from(this.octets.buffer);
   private readonly compileAfter: number;
@@ -62,7 +62,7 @@ export class FlowJson implements RecordOutput {
   private writer: LayoutWriter | undefined;
   private readonly prefix: LinePrefix;
   private readonly counters: CountersJson;
-  private readonly plain = new PlainOctets(this.octets);
+  private readonly plain = new PlainOctets(this.octets.subarray(0, CAPACITY));
 
   /** `drain` gets whole lines and must have done with them when it returns. */
   constructor(options: FlowJsonOptions, drain: (octets: Uint8Array) => void) {
@@ -70,7 +70,7 @@ export class FlowJson implements RecordOutput {
     this.compileAfter = options.compileAfter ?? COMPILE_AFTER;
     this.drain = drain;
     this.selected = options.fields && new Set(options.fields);
-    this.prefix = new LinePrefix(options);
+    this.prefix = new LinePrefix(options, this.octets);
     this.counters = new CountersJson(this.selected);
   }
 
@@ -122,7 +122,7 @@ export class FlowJson implements RecordOutput {
   /** Begins a line, and returns where it goes on. */
   private begin(origin: Origin, recordType: RecordType): number {
     this.prefix.update(origin, recordType);
-    return this.prefix.write(this.out, this.pos);
+    return this.prefix.write(this.pos);
   }
 
   private end(start: number, behind: number): void {
