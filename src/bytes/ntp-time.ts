@@ -44,6 +44,32 @@ export function ntpToUnixUnits(high: number, low: number, perSecond: bigint, exp
 }
 
 /**
+ * The same in numbers: whole seconds into `into[0]`, units beyond them into `into[1]`, without a BigInt: 10 to 26 ns
+ * instead of 72 to 100. Returns what {@link ntpToUnixUnits} says, and leaves `into` alone, for the rare times that are not so written: those before 1970
+ * and those of Exporters that send Unix nanoseconds.
+ */
+export function ntpToUnixParts(
+  high: number,
+  low: number,
+  perSecond: number,
+  exportMs: number,
+  into: Float64Array,
+): bigint | undefined {
+  const ms = ntpToUnixMs(high, low, exportMs);
+  const ntpMs = (high - NTP_TO_UNIX_SECONDS) * 1000 + (low / 4294967296) * 1000;
+  const seconds = high - NTP_TO_UNIX_SECONDS + (ms === ntpMs ? 0 : ERA_SECONDS);
+  if (ms === 0 || seconds < 0 || ms === high * 4294.967296 + low / 1e6) {
+    return ntpToUnixUnits(high, low, BigInt(perSecond), exportMs);
+  }
+  // Exact in two steps: the product of all 32 bits with a thousand million has 62.
+  const lower = Math.floor(((low & 0xffff) * perSecond + 2147483648) / 65536);
+  const units = Math.floor(((low >>> 16) * perSecond + lower) / 65536);
+  into[0] = units === perSecond ? seconds + 1 : seconds;
+  into[1] = units === perSecond ? 0 : units;
+  return undefined;
+}
+
+/**
  * Unix milliseconds as NTP seconds and fraction of 2^-32 s (RFC 7011 section 6.1.10), into `into[0]` and `into[1]`. The fraction is
  * rounded up, so that whoever cuts off gets the same millisecond.
  */

@@ -2,125 +2,182 @@ import { ntpToUnixMs } from '../bytes/ntp-time.ts';
 import type { ReadRecord } from './compile-reader.ts';
 import type { PlanStep, RecordPlan } from './record-plan.ts';
 
-/** Kinds by number: a switch over small numbers is a jump, one over texts a row of comparisons. */
-const WORD = 0;
-const LONG = 1;
-const POSITION = 2;
-const TEXT = 3;
-const SECONDS = 4;
-const MILLISECONDS = 5;
-const NTP = 6;
-const DELTA_MICROSECONDS = 7;
-const RELATIVE = 8;
-const SYSTEM_INIT = 9;
-const VARIABLE_SKIP = 10;
-const VARIABLE_WORD = 11;
-const VARIABLE_LONG = 12;
-const VARIABLE_TEXT = 13;
+/** What to do with a field; {@link readSteps} has them in the same order. */
+const OPERATION = {
+  word1: 0,
+  word2: 1,
+  word4: 2,
+  word: 3,
+  long4: 4,
+  long8: 5,
+  long: 6,
+  position: 7,
+  text: 8,
+  seconds: 9,
+  milliseconds: 10,
+  microseconds: 11,
+  nanoseconds: 11,
+  deltaMicroseconds: 12,
+  relative: 13,
+  systemInit: 14,
+  variableSkip: 15,
+  variableWord: 16,
+  variableLong: 17,
+  variableText: 18,
+} as const;
 
-const KIND_NUMBER: Readonly<Record<PlanStep['kind'], number>> = {
-  word: WORD,
-  long: LONG,
-  position: POSITION,
-  text: TEXT,
-  seconds: SECONDS,
-  milliseconds: MILLISECONDS,
-  microseconds: NTP,
-  nanoseconds: NTP,
-  deltaMicroseconds: DELTA_MICROSECONDS,
-  relative: RELATIVE,
-  systemInit: SYSTEM_INIT,
-  variableSkip: VARIABLE_SKIP,
-  variableWord: VARIABLE_WORD,
-  variableLong: VARIABLE_LONG,
-  variableText: VARIABLE_TEXT,
-};
+/** Of each step: operation, slot, offset, length, tail. */
+const STEP_NUMBERS = 5;
 
-/** Numbers of each step in the packed form: kind, slot, offset, length. */
-const STEP_NUMBERS = 4;
+/** A plan, packed. */
+interface ReaderProgram {
+  readonly steps: Int32Array;
+  readonly tailOffset: number;
+  /** Time that is a copy of the other one; -1 for none. */
+  readonly copyTo: number;
+  /** Offset of the Exporter's start in the record; -1 where it has none. */
+  readonly ownStart: number;
+}
 
 /**
  * A reader that goes through the plan's steps: for Templates with few records, which are not worth compiling, and
  * where code generation is switched off.
  */
-export function interpretReader(plan: RecordPlan): ReadRecord {
-  const { steps, tailOffset, times: sources } = plan;
-  const packed = Uint16Array.from(
-    steps.flatMap(({ kind, slot, offset, length }) => [KIND_NUMBER[kind], slot, offset, length]),
-  );
-  const ownStart = steps.find(({ kind }) => kind === 'systemInit')?.offset ?? -1;
-  return (view, start, end, words, times, clock) => {
-    const exportMs = clock[0]!;
-    let pos = start;
-    const upTimeMs =
-      ownStart < 0
-        ? clock[1]!
-        : exportMs - (view.getUint32(pos + ownStart) * 4294967296 + view.getUint32(pos + ownStart + 4));
-    for (let i = 0; i < packed.length; i += STEP_NUMBERS) {
-      const kind = packed[i]!;
-      const slot = packed[i + 1]!;
-      const at = pos + packed[i + 2]!;
-      const length = packed[i + 3]!;
-      switch (kind) {
-        case WORD:
-          words[slot] = unsigned(view, at, length);
-          break;
-        case LONG:
-          words[slot] = length > 4 ? unsigned(view, at, length - 4) : 0;
-          words[slot + 1] = length > 4 ? view.getUint32(at + length - 4) : unsigned(view, at, length);
-          break;
-        case POSITION:
-          words[slot] = at;
-          break;
-        case TEXT:
-          words[slot] = at;
-          words[slot + 1] = length;
-          break;
-        case SECONDS:
-          times[slot] = long(view, at, length) * 1000;
-          break;
-        case MILLISECONDS:
-          times[slot] = long(view, at, length);
-          break;
-        case NTP:
-          times[slot] = Math.floor(ntpToUnixMs(view.getUint32(at), view.getUint32(at + 4), exportMs));
-          break;
-        case DELTA_MICROSECONDS:
-          times[slot] = Math.floor(exportMs - view.getUint32(at) / 1000);
-          break;
-        case RELATIVE:
-          times[slot] = exportMs + ((unsigned(view, at, length) - upTimeMs) | 0);
-          break;
-        case SYSTEM_INIT:
-          break;
-        default: {
-          pos = at + 1;
-          let variable = view.getUint8(at);
-          if (variable === 255) {
-            if (pos + 2 > end) return -1;
-            variable = view.getUint16(pos);
-            pos += 2;
-          }
-          if (pos + variable + steps[i / STEP_NUMBERS]!.tail > end) return -1;
-          if (kind === VARIABLE_TEXT) {
-            words[slot] = pos;
-            words[slot + 1] = variable;
-          } else if (kind !== VARIABLE_SKIP) {
-            const low = variable > 8 ? 0 : unsigned(view, pos + Math.max(0, variable - 4), Math.min(variable, 4));
-            if (kind === VARIABLE_WORD) {
-              words[slot] = low;
-            } else {
-              words[slot] = variable > 4 && variable <= 8 ? unsigned(view, pos, variable - 4) : 0;
-              words[slot + 1] = low;
-            }
-          }
-          pos += variable;
+export function interpretReader({ steps, tailOffset, times }: RecordPlan): ReadRecord {
+  const program: ReaderProgram = {
+    steps: Int32Array.from(
+      steps.flatMap((step) => [operationOf(step), step.slot, step.offset, step.length, step.tail]),
+    ),
+    tailOffset,
+    copyTo: times.copyTo,
+    ownStart: steps.find(({ kind }) => kind === 'systemInit')?.offset ?? -1,
+  };
+  return (view, pos, end, words, values, clock) => readSteps(program, view, pos, end, words, values, clock);
+}
+
+function operationOf({ kind, length }: PlanStep): number {
+  if (kind === 'word') {
+    if (length === 1) return OPERATION.word1;
+    if (length === 2) return OPERATION.word2;
+    if (length === 4) return OPERATION.word4;
+  }
+  if (kind === 'long') {
+    if (length === 4) return OPERATION.long4;
+    if (length === 8) return OPERATION.long8;
+  }
+  return OPERATION[kind];
+}
+
+/** One function outside of all others, and literals: see the writer of lines by steps. */
+function readSteps(
+  program: ReaderProgram,
+  view: DataView,
+  start: number,
+  end: number,
+  words: Uint32Array,
+  times: Float64Array,
+  clock: Float64Array,
+): number {
+  const { steps } = program;
+  let pos = start;
+  for (let i = 0; i < steps.length; i += STEP_NUMBERS) {
+    const slot = steps[i + 1]!;
+    const at = pos + steps[i + 2]!;
+    switch (steps[i]!) {
+      case 0: // word1
+        words[slot] = view.getUint8(at);
+        break;
+      case 1: // word2
+        words[slot] = view.getUint16(at);
+        break;
+      case 2: // word4
+        words[slot] = view.getUint32(at);
+        break;
+      case 3: // word
+        words[slot] = unsigned(view, at, steps[i + 3]!);
+        break;
+      case 4: // long4
+        words[slot] = 0;
+        words[slot + 1] = view.getUint32(at);
+        break;
+      case 5: // long8
+        words[slot] = view.getUint32(at);
+        words[slot + 1] = view.getUint32(at + 4);
+        break;
+      case 6: {
+        // long
+        const length = steps[i + 3]!;
+        words[slot] = length > 4 ? unsigned(view, at, length - 4) : 0;
+        words[slot + 1] = length > 4 ? view.getUint32(at + length - 4) : unsigned(view, at, length);
+        break;
+      }
+      case 7: // position
+        words[slot] = at;
+        break;
+      case 8: // text
+        words[slot] = at;
+        words[slot + 1] = steps[i + 3]!;
+        break;
+      case 9: // seconds
+        times[slot] = long(view, at, steps[i + 3]!) * 1000;
+        break;
+      case 10: // milliseconds
+        times[slot] = long(view, at, steps[i + 3]!);
+        break;
+      case 11: // microseconds, nanoseconds
+        times[slot] = Math.floor(ntpToUnixMs(view.getUint32(at), view.getUint32(at + 4), clock[0]!));
+        break;
+      case 12: // deltaMicroseconds
+        times[slot] = Math.floor(clock[0]! - view.getUint32(at) / 1000);
+        break;
+      case 13: {
+        // relative
+        const { ownStart } = program;
+        const upTimeMs = ownStart < 0 ? clock[1]! : clock[0]! - long(view, start + ownStart, 8);
+        times[slot] = clock[0]! + ((unsigned(view, at, steps[i + 3]!) - upTimeMs) | 0);
+        break;
+      }
+      case 14: // systemInit
+        break;
+      default: {
+        pos = at + 1;
+        let variable = view.getUint8(at);
+        if (variable === 255) {
+          if (pos + 2 > end) return -1;
+          variable = view.getUint16(pos);
+          pos += 2;
         }
+        if (pos + variable + steps[i + 4]! > end) return -1;
+        readVariable(steps[i]!, view, pos, variable, words, slot);
+        pos += variable;
       }
     }
-    if (sources.copyTo >= 0) times[sources.copyTo] = times[1 - sources.copyTo]!;
-    return pos + tailOffset;
-  };
+  }
+  if (program.copyTo >= 0) times[program.copyTo] = times[1 - program.copyTo]!;
+  return pos + program.tailOffset;
+}
+
+/** A field with its length in front, from its first octet on; numbers of more than 8 octets are none. */
+function readVariable(
+  operation: number,
+  view: DataView,
+  at: number,
+  length: number,
+  words: Uint32Array,
+  slot: number,
+): void {
+  if (operation === OPERATION.variableText) {
+    words[slot] = at;
+    words[slot + 1] = length;
+  } else if (operation !== OPERATION.variableSkip) {
+    const low = length > 8 ? 0 : unsigned(view, at + Math.max(0, length - 4), Math.min(length, 4));
+    if (operation === OPERATION.variableWord) {
+      words[slot] = low;
+    } else {
+      words[slot] = length > 4 && length <= 8 ? unsigned(view, at, length - 4) : 0;
+      words[slot + 1] = low;
+    }
+  }
 }
 
 function unsigned(view: DataView, at: number, length: number): number {

@@ -151,7 +151,7 @@ describe('generated source', () => {
       return `store(${at}, ${JSON.stringify(octets.toString('latin1'))})`;
     });
     expect(named(shown)).toMatchInlineSnapshot(`
-      "const { OCTET_DIGITS, OCTET_LENGTH, chunksOf, lengthsOf, writeUnsigned32, writeUnsigned64, writeInteger, writeIPv4Word, writeIPv6, writeMac, writeHexadecimal, writeJsonText, writeJsonString, writeApplication, writeScaled, writeElement, writeMilliseconds, writeThousandths } = runtime;
+      "const { OCTET_DIGITS, OCTET_LENGTH, chunksOf, lengthsOf, writeUnsigned32, writeUnsigned64, writeIPv4Word, writeIPv6, writeMac, writeHexadecimal, writeJsonText, writeJsonString, writeApplication, writeScaled, writeElement, writeMilliseconds, writeThousandths } = runtime;
       const chunks0 = chunksOf(texts[0]), lengths0 = lengthsOf(texts[0]);
       return function write(out, octets, pos, flow) {
         const { words, times, names, bytes, view } = flow;

@@ -4,8 +4,9 @@ import { Origin } from '../../src/flow/origin.ts';
 import { loadBuiltInRegistry } from '../../src/ie/registry.ts';
 import { compileReader } from '../../src/normalize/compile-reader.ts';
 import { planRecord, type RecordPlan } from '../../src/normalize/record-plan.ts';
+import { interpretLine } from '../../src/sink/formats/interpret-line.ts';
 import { planLine } from '../../src/sink/formats/line-plan.ts';
-import { compileLine, interpretLine, type WriteLine } from '../../src/sink/formats/line-writer.ts';
+import { compileLine, type WriteLine } from '../../src/sink/formats/line-writer.ts';
 
 const REGISTRY = loadBuiltInRegistry();
 const ENTERPRISE = 4242;

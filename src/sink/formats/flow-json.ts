@@ -3,9 +3,10 @@ import type { Layout, RecordType } from '../../flow/layout.ts';
 import type { Origin } from '../../flow/origin.ts';
 import type { RecordOutput } from '../../flow/record-output.ts';
 import { CountersJson } from './counters-json.ts';
+import { interpretLine } from './interpret-line.ts';
 import { type LineOptions, planLine } from './line-plan.ts';
 import { LinePrefix, PREFIX_OCTETS } from './line-prefix.ts';
-import { compileLine, interpretLine, type WriteLine } from './line-writer.ts';
+import { compileLine, type WriteLine } from './line-writer.ts';
 import { plainJson } from './plain-json.ts';
 import { NO_ROOM, PlainOctets } from './plain-octets.ts';
 

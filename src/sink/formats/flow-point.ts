@@ -7,8 +7,9 @@ import type { ElementEntry, Layout, RecordType } from '../../flow/layout.ts';
 import { ORIGIN_KEYS, Origin } from '../../flow/origin.ts';
 import type { PointOutput } from '../../flow/point-output.ts';
 import type { RecordOutput } from '../../flow/record-output.ts';
+import { interpretLine } from './interpret-line.ts';
 import { elementStep, entryStep, type LineStep, type Naming } from './line-plan.ts';
-import { compileLine, interpretLine, type WriteLine } from './line-writer.ts';
+import { compileLine, type WriteLine } from './line-writer.ts';
 import { plainJson } from './plain-json.ts';
 import { TagBound } from './tag-bound.ts';
 

@@ -2,7 +2,6 @@ import {
   OCTET_DIGITS,
   OCTET_LENGTH,
   writeHexadecimal,
-  writeInteger,
   writeIPv4Word,
   writeIPv6,
   writeMac,
@@ -13,16 +12,15 @@ import {
 } from '../../bytes/digits.ts';
 import { GeneratedFunctions } from '../../bytes/generated-functions.ts';
 import { writeJsonString, writeJsonText } from '../../bytes/json-text.ts';
-import { plainElementValue } from '../../flow/element-value.ts';
 import { SLOT } from '../../flow/fields.ts';
 import type { Flow } from '../../flow/flow.ts';
-import { ELEMENT_VALUES, type ElementValue } from '../../flow/layout.ts';
+import type { ElementValue } from '../../flow/layout.ts';
 import type { LineStep } from './line-plan.ts';
-import { plainJson } from './plain-json.ts';
+import { elementNumber, writeApplication, writeElement, writeScaled } from './line-values.ts';
 
 /**
  * Writes a flow's keys and values, each with the comma before it, and returns the position behind. `out` and `octets` are
- * the same memory, with room for the line and 8 octets more.
+ * the same memory, with room for the line and 24 octets more.
  */
 export type WriteLine = (out: DataView, octets: Uint8Array, pos: number, flow: Flow) => number;
 
@@ -35,7 +33,6 @@ const RUNTIME = {
   lengthsOf: (texts: readonly string[]) => Uint8Array.from(texts, (text) => text.length),
   writeUnsigned32,
   writeUnsigned64,
-  writeInteger,
   writeIPv4Word,
   writeIPv6,
   writeMac,
@@ -222,207 +219,7 @@ function elementSource(value: ElementValue, at: string, length: string, fixedLen
     if (fixedLength === 4) return `pos = writeUnsigned32(out, pos, view.getUint32(${at}));`;
     if (fixedLength === 8) return `pos = writeUnsigned64(out, pos, view.getUint32(${at}), view.getUint32(${at} + 4));`;
   }
-  return `pos = writeElement(out, octets, pos, view, ${at}, ${length}, ${integer(ELEMENT_VALUES.indexOf(value))}, flow.origin.exportTimeMs);`;
-}
-
-/** Kinds by number: a switch over small numbers is a jump, one over texts a row of comparisons. */
-const OCTET = 0;
-const WORD = 1;
-const OPTIONAL_WORD = 2;
-const LONG = 3;
-const SCALED_LONG = 4;
-const TIME = 5;
-const IPV4 = 6;
-const IPV6 = 7;
-const MAC = 8;
-const TEXT = 9;
-const APPLICATION = 10;
-const CHOICE = 11;
-const OPTIONAL_NAME = 12;
-const ELEMENT = 13;
-const ARRAY = 14;
-const DURATION = 15;
-
-const KIND_NUMBER: Readonly<Record<LineStep['kind'], number>> = {
-  octet: OCTET,
-  word: WORD,
-  optionalWord: OPTIONAL_WORD,
-  long: LONG,
-  scaledLong: SCALED_LONG,
-  time: TIME,
-  duration: DURATION,
-  ipv4: IPV4,
-  ipv6: IPV6,
-  mac: MAC,
-  text: TEXT,
-  application: APPLICATION,
-  choice: CHOICE,
-  optionalName: OPTIONAL_NAME,
-  element: ELEMENT,
-  array: ARRAY,
-};
-
-/** Goes through the steps one by one: for layouts with few records, and where code generation is switched off. */
-export function interpretLine(steps: readonly LineStep[]): WriteLine {
-  const { chunks, firsts, lengths } = packedTexts(steps);
-  const kinds = Uint8Array.from(steps, ({ kind }) => KIND_NUMBER[kind]);
-  const slots = Uint16Array.from(steps, ({ slot }) => slot);
-  const afters = Uint8Array.from(steps, ({ after }) => (after === '' ? 0 : after.charCodeAt(0)));
-  return (out, octets, start, flow) => {
-    const { words, times, names, bytes, view } = flow;
-    let pos = start;
-    for (let i = 0; i < kinds.length; i++) {
-      const kind = kinds[i]!;
-      const slot = slots[i]!;
-      if ((kind === OPTIONAL_WORD || kind === DURATION) && words[slot] === 0) continue;
-      if (kind === OPTIONAL_NAME && names[slot] === '') continue;
-      const first = firsts[i]!;
-      const behind = firsts[i + 1]!;
-      for (let j = first; j < behind; j++) out.setFloat64(pos + 8 * (j - first), chunks[j]!);
-      pos += lengths[i]!;
-      switch (kind) {
-        case OCTET:
-          out.setUint32(pos, OCTET_DIGITS[words[slot]! & 255]!);
-          pos += OCTET_LENGTH[words[slot]! & 255]!;
-          break;
-        case WORD:
-        case OPTIONAL_WORD:
-          pos = writeUnsigned32(out, pos, words[slot]!);
-          break;
-        case LONG:
-          pos = writeUnsigned64(out, pos, words[slot]!, words[slot + 1]!);
-          break;
-        case SCALED_LONG:
-          pos = writeScaled(out, octets, pos, words[slot]!, words[slot + 1]!, words[SLOT.samplingInterval]!);
-          break;
-        case TIME:
-          pos = writeMilliseconds(out, pos, times, slot);
-          break;
-        case DURATION:
-          pos = writeThousandths(out, pos, words[slot]!);
-          break;
-        case IPV4:
-          pos = writeIPv4Word(out, pos, words, slot);
-          break;
-        case IPV6:
-          pos = writeIPv6(out, pos, view, words[slot]!);
-          break;
-        case MAC:
-          pos = writeMac(out, pos, view, words[slot]!);
-          break;
-        case TEXT:
-          pos = writeJsonText(octets, pos, bytes, words[slot]!, words[slot + 1]!);
-          break;
-        case APPLICATION:
-          pos = writeApplication(out, pos, view, words[slot]!, words[slot + 1]!);
-          break;
-        case CHOICE:
-          pos = writeJsonString(octets, pos, steps[i]!.texts[words[slot]!] ?? '');
-          break;
-        case OPTIONAL_NAME:
-          pos = writeJsonString(octets, pos, names[slot]!);
-          break;
-        case ELEMENT:
-          pos = interpretElement(out, octets, pos, flow, steps[i]!);
-          break;
-        case ARRAY:
-          for (const item of steps[i]!.items) {
-            pos = writeAscii(octets, pos, item.before);
-            pos = interpretElement(out, octets, pos, flow, item);
-            pos = writeAscii(octets, pos, item.after);
-          }
-          break;
-      }
-      const after = afters[i]!;
-      if (after !== 0) octets[pos++] = after;
-    }
-    return pos;
-  };
-}
-
-function interpretElement(
-  out: DataView,
-  octets: Uint8Array,
-  pos: number,
-  flow: Flow,
-  { slot, length, value }: LineStep,
-): number {
-  const at = flow.words[slot]!;
-  const size = length < 0 ? flow.words[slot + 1]! : length;
-  if (value === 'string') return writeJsonText(octets, pos, flow.bytes, at, size);
-  if (value === 'hexadecimal') return writeHexadecimal(out, pos, flow.view, at, size);
-  if (value === 'unsigned' && size === 4) return writeUnsigned32(out, pos, flow.view.getUint32(at));
-  return writeElement(out, octets, pos, flow.view, at, size, ELEMENT_VALUES.indexOf(value!), flow.origin.exportTimeMs);
-}
-
-function writeAscii(octets: Uint8Array, start: number, text: string): number {
-  for (let i = 0; i < text.length; i++) octets[start + i] = text.charCodeAt(i);
-  return start + text.length;
-}
-
-/** Any element's octets, with the quotes its value needs. `value` is an index into the list of element values. */
-function writeElement(
-  out: DataView,
-  octets: Uint8Array,
-  pos: number,
-  view: DataView,
-  at: number,
-  length: number,
-  value: number,
-  exportMs: number,
-): number {
-  const plain = plainElementValue(view, at, length, ELEMENT_VALUES[value]!, exportMs);
-  if (typeof plain === 'number' && Number.isSafeInteger(plain)) return writeInteger(out, pos, plain);
-  const text = Buffer.from(plainJson(plain), 'utf8');
-  octets.set(text, pos);
-  return pos + text.length;
-}
-
-/** engine:selector (RFC 6759 section 4); other lengths in hexadecimal. */
-function writeApplication(out: DataView, start: number, view: DataView, at: number, length: number): number {
-  if (length < 2 || length > 8) return writeHexadecimal(out, start, view, at, length);
-  const pos = writeUnsigned32(out, start, view.getUint8(at));
-  out.setUint8(pos, 0x3a);
-  let high = 0;
-  let low = 0;
-  for (let i = 1; i < length; i++) {
-    high = ((high << 8) | (low >>> 24)) >>> 0;
-    low = ((low << 8) | view.getUint8(at + i)) >>> 0;
-  }
-  return writeUnsigned64(out, pos + 1, high, low);
-}
-
-function writeScaled(
-  out: DataView,
-  octets: Uint8Array,
-  pos: number,
-  high: number,
-  low: number,
-  interval: number,
-): number {
-  const value = (high * 4294967296 + low) * interval;
-  if (interval <= 1) return writeUnsigned64(out, pos, high, low);
-  if (value <= Number.MAX_SAFE_INTEGER) return writeInteger(out, pos, value);
-  return writeAscii(octets, pos, (((BigInt(high) << 32n) | BigInt(low)) * BigInt(interval)).toString());
-}
-
-/** What stands before all values, in one array: step `i` has chunks `firsts[i]` up to `firsts[i + 1]`. */
-function packedTexts(steps: readonly LineStep[]): { chunks: Float64Array; firsts: Uint32Array; lengths: Uint32Array } {
-  const octets = encoder.encode(steps.map(({ before }) => before).join(''));
-  const firsts = new Uint32Array(steps.length + 1);
-  const lengths = new Uint32Array(steps.length);
-  for (let i = 0; i < steps.length; i++) {
-    lengths[i] = Buffer.byteLength(steps[i]!.before);
-    firsts[i + 1] = firsts[i]! + Math.ceil(lengths[i]! / 8);
-  }
-  const padded = new Uint8Array(8 * firsts[steps.length]!).fill(0x20);
-  for (let i = 0, at = 0; i < steps.length; at += lengths[i]!, i++) {
-    padded.set(octets.subarray(at, at + lengths[i]!), 8 * firsts[i]!);
-  }
-  const view = new DataView(padded.buffer);
-  const chunks = new Float64Array(firsts[steps.length]!);
-  for (let i = 0; i < chunks.length; i++) chunks[i] = view.getFloat64(8 * i);
-  return { chunks, firsts, lengths };
+  return `pos = writeElement(out, octets, pos, flow, ${at}, ${length}, ${integer(elementNumber(value))});`;
 }
 
 /** Octets as the doubles with the same bits, filled up with spaces. */
