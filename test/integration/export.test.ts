@@ -2,6 +2,7 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Lab, type LabProgram, obstacle, type ParsedLine } from '../support/lab.ts';
 import { buildProgram, repositoryPath } from '../support/program.ts';
@@ -100,7 +101,7 @@ async function exportTo(
 
 /** Waits until something listens at the UDP port. */
 async function untilListening(lab: Lab): Promise<void> {
-  for (let i = 0; i < 250; i++) {
+  for (const endMs = Date.now() + 60_000; Date.now() < endMs; ) {
     if (lab.run('cat', '/proc/net/udp').includes(`:${PORT.toString(16).toUpperCase().padStart(4, '0')} `)) return;
     await sleep(20);
   }
@@ -125,7 +126,7 @@ describe.each(CASES)('$name', (each) => {
     await untilListening(lab);
     // nfcapd does not count records of options data, which RFC 7011 section 3.1 says are counted.
     await exportTo(lab, each, ...(each.version === 'ipfix' ? ['--no-export-options'] : []));
-    await sleep(300);
+    await collector.until(() => collector.hasReadAll(), 'it to read all');
     await collector.stop('SIGTERM');
     const log = collector.stderr + collector.stdout;
     expect(log).toMatch(/Sequence Errors: 0, Bad Packets: 0/);
@@ -161,12 +162,15 @@ describe.each(CASES)('$name', (each) => {
     const collector = lab.start('nfacctd', ['-f', lab.path('nfacctd.conf')]);
     await untilListening(lab);
     await exportTo(lab, each);
-    await sleep(2500);
-    await collector.stop('SIGINT');
-    const rows = parsed(lab.run('sh', '-c', `cat ${lab.path('out.json')} 2>/dev/null || true`));
-    const sum = (key: string): number => rows.reduce((total, row) => total + Number(row[key] ?? 0), 0);
     const [, packets, octets] = expectedSums(lab, each);
-    expect([sum('packets'), sum('bytes')]).toEqual([packets, octets]);
+    const printed = () => {
+      const rows = parsed(lab.run('sh', '-c', `cat ${lab.path('out.json')} 2>/dev/null || true`));
+      return ['packets', 'bytes'].map((key) => rows.reduce((total, row) => total + Number(row[key] ?? 0), 0));
+    };
+    // It writes once a second, a line after the other, and the rest at its end.
+    await collector.until(() => isDeepStrictEqual(printed(), [packets, octets]), 'its lines', 10_000).catch(() => {});
+    await collector.stop('SIGINT');
+    expect(printed()).toEqual([packets, octets]);
     expect(collector.stderr + collector.stdout).not.toMatch(/unknown template|ERROR|malformed|discard|unsupported/);
     await lab.close();
   });

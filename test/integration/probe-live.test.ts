@@ -4,7 +4,6 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_pr
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isIntegrationRequired } from '../support/lab.ts';
 import { type FlowLine, MeterHarness } from '../support/meter-harness.ts';
@@ -55,6 +54,16 @@ function said(stream: NodeJS.ReadableStream | null, pattern: RegExp): Promise<st
   });
 }
 
+/** Sums of the flows of a capture, and its packets of them. */
+function sumsOfFile(path: string): { flows: Map<string, number[]>; packets: number; datagrams: number } {
+  const harness = new MeterHarness();
+  harness.addFile(path);
+  const flows = sums(harness.lines());
+  const count = (of: (key: string) => boolean) =>
+    [...flows].filter(([key]) => of(key)).reduce((total, [, counts]) => total + counts[0]! + counts[2]!, 0);
+  return { flows, packets: count(() => true), datagrams: count((key) => key.endsWith(' 17')) };
+}
+
 function ended(child: ChildProcess): Promise<number | null> {
   return new Promise((resolve) => {
     child.on('close', resolve);
@@ -79,7 +88,7 @@ function sums(lines: readonly FlowLine[]): Map<string, number[]> {
   return new Map([...flows].sort());
 }
 
-describe.skipIf(!canRun && !isIntegrationRequired)('probe --interface', { timeout: 30_000 }, () => {
+describe.skipIf(!canRun && !isIntegrationRequired)('probe --interface', () => {
   beforeAll(() => {
     buildProgram();
     const ip = (...words: readonly string[]) => execFileSync('ip', words);
@@ -108,20 +117,41 @@ describe.skipIf(!canRun && !isIntegrationRequired)('probe --interface', { timeou
       const json = join(directory, `${tool}.json`);
       const server = inNamespace(NAMES.probe, [PROGRAM_NODE, '-e', SERVER]);
       await said(server.stdout, /ready/);
-      const dump = inNamespace(NAMES.probe, ['tcpdump', '-Z', 'root', '-i', 'veth0', '-U', '-w', beside]);
+      const dump = inNamespace(NAMES.probe, [
+        'tcpdump',
+        '-Z',
+        'root',
+        '-i',
+        'veth0',
+        '-U',
+        '--immediate-mode',
+        '-s',
+        '65535',
+        '-B',
+        '65536',
+        '-w',
+        beside,
+      ]);
       await said(dump.stderr, /listening/);
       const words = [repositoryPath('dist/main.js'), 'probe', '--interface', 'veth0', '--capture-with', tool];
       const probe = inNamespace(NAMES.probe, [PROGRAM_NODE, ...words, '--json', json, '--status', '127.0.0.1:9156']);
       const log = await said(probe.stderr, /"event":"started"/);
       expect(log).toContain(`"capturedWith":"${tool}"`);
       await ended(inNamespace(NAMES.peer, [PROGRAM_NODE, '-e', CLIENT]));
-      await sleep(500);
-      const metrics = inNamespace(NAMES.probe, [
-        PROGRAM_NODE,
-        '-e',
-        "fetch('http://127.0.0.1:9156/metrics').then((answer) => answer.text()).then((text) => console.log(text))",
-      ]);
-      const page = await said(metrics.stdout, /flowrelay_flows_most/);
+      // The datagrams come last; one is in four pieces.
+      await expect.poll(() => sumsOfFile(beside).datagrams).toBe(203);
+      const captured = sumsOfFile(beside).packets;
+      let page = '';
+      const seen = async () => {
+        const metrics = inNamespace(NAMES.probe, [
+          PROGRAM_NODE,
+          '-e',
+          "fetch('http://127.0.0.1:9156/metrics').then((answer) => answer.text()).then((text) => console.log(text))",
+        ]);
+        page = await said(metrics.stdout, /flowrelay_flows_most/);
+        return Number(/^flowrelay_packets_seen_total (\d+)$/m.exec(page)?.[1]);
+      };
+      await expect.poll(seen).toBeGreaterThanOrEqual(captured);
       expect(page).toContain('flowrelay_capture_dropped_packets_total{interface="veth0"} 0');
       probe.kill('SIGTERM');
       const stopped = said(probe.stderr, /"event":"stopped"/);
@@ -130,9 +160,7 @@ describe.skipIf(!canRun && !isIntegrationRequired)('probe --interface', { timeou
       dump.kill('SIGINT');
       server.kill();
       await ended(dump);
-      const harness = new MeterHarness();
-      harness.addFile(beside);
-      const expected = sums(harness.lines());
+      const expected = sumsOfFile(beside).flows;
       expect(expected.size).toBe(15);
       const lines = readFileSync(json, 'utf8')
         .split('\n')

@@ -4,7 +4,7 @@
  */
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -246,14 +246,26 @@ export class LabProgram {
     }
   }
 
-  /** Waits until standard output has begun and been quiet for a while, at most 15 s. */
-  async quiet(quietMs = 600, firstMs = 15_000): Promise<void> {
-    await this.until(() => this.stdout !== '', 'the first line', firstMs);
-    const endMs = Date.now() + 15_000;
-    for (let length = -1; length !== this.stdout.length && Date.now() < endMs; ) {
+  /** Waits until standard output has begun and been quiet for a while, and nothing that was sent to it is still on its way, at most a minute. */
+  async quiet(quietMs = 600): Promise<void> {
+    await this.until(() => this.stdout !== '', 'the first line');
+    const endMs = Date.now() + 60_000;
+    for (let length = -1; (length !== this.stdout.length || !this.hasReadAll()) && Date.now() < endMs; ) {
       length = this.stdout.length;
       await sleep(quietMs);
     }
+  }
+
+  /** Whether no socket of its network namespace has octets that wait to be sent or read: /proc/net/udp and its like, column tx_queue:rx_queue. */
+  hasReadAll(): boolean {
+    return ['udp', 'udp6', 'tcp', 'tcp6'].every((name) =>
+      readFileSync(`/proc/${this.child.pid}/net/${name}`, 'latin1')
+        .split('\n')
+        .slice(1, -1)
+        .map((row) => row.trim().split(/\s+/))
+        // Of a socket that listens they are connections.
+        .every(([, , , state, queues]) => (name.startsWith('tcp') && state === '0A') || /^0+:0+$/.test(queues ?? '')),
+    );
   }
 
   /** Waits for its end and gives its exit code. */
