@@ -49,7 +49,7 @@ describe('a source of events', () => {
   }
 
   async function until(is: () => boolean): Promise<void> {
-    for (let i = 0; i < 500 && !is(); i++) await sleep(10);
+    for (let i = 0; i < 3000 && !is(); i++) await sleep(10);
     expect(is()).toBe(true);
   }
 

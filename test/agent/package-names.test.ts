@@ -5,6 +5,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PackageNames, parseDpkgSearch } from '../../src/agent/package-names.ts';
 import { missingPrograms } from '../support/lab.ts';
 
+/** Longer than a busy machine takes. */
+const PATIENCE = { timeout: 30_000 };
+
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'flowrelay-packages-'));
@@ -44,7 +47,7 @@ describe('dpkg', () => {
     for (let i = 0; i < 2; i++) {
       expect(paths.map((path) => packages.packageName(path))).toEqual([undefined, undefined, undefined, '', '', '']);
     }
-    await vi.waitFor(() => expect(packages.packageName('/usr/bin/ss')).toBe('iproute2'));
+    await vi.waitFor(() => expect(packages.packageName('/usr/bin/ss')).toBe('iproute2'), PATIENCE);
     expect(paths.map((path) => packages.packageName(path))).toEqual(['iproute2', 'coreutils', '', '', '', '']);
     expect(calls()).toEqual(['-S -- /usr/bin/ss /bin/ss /usr/bin/\\[ /bin/\\[ /opt/a b\\*c']);
     expect(packages.lookupsFailed).toBe(0);
@@ -54,7 +57,7 @@ describe('dpkg', () => {
     const dpkgQueryPath = fakeManager('exec sleep 60');
     const packages = new PackageNames({ dpkgQueryPath, dpkgDatabase: directory, timeoutMs: 200, maxFiles: 2 });
     expect(['/a', '/b', '/c'].map((path) => packages.packageName(path))).toEqual([undefined, undefined, '']);
-    await vi.waitFor(() => expect(packages.packageName('/a')).toBe(''), { timeout: 10_000 });
+    await vi.waitFor(() => expect(packages.packageName('/a')).toBe(''), PATIENCE);
     expect([packages.lookupsFailed, packages.lookupsDropped]).toEqual([1, 1]);
   });
 
@@ -75,7 +78,7 @@ describe('rpm', () => {
     expect(packages.manager).toBe('rpm');
     packages.packageName('/usr/sbin/sshd');
     packages.packageName('/opt/own');
-    await vi.waitFor(() => expect(packages.packageName('/opt/own')).toBe(''));
+    await vi.waitFor(() => expect(packages.packageName('/opt/own')).toBe(''), PATIENCE);
     expect(packages.packageName('/usr/sbin/sshd')).toBe('openssh-server');
     expect(calls()).toEqual(['-q --qf %{NAME}\\n -f -- /usr/sbin/sshd', '-q --qf %{NAME}\\n -f -- /opt/own']);
   });

@@ -182,7 +182,7 @@ describe('closes', () => {
     return { source, entries };
   }
   const until = async (isSo: () => boolean) => {
-    for (let i = 0; i < 500 && !isSo(); i++) await sleep(10);
+    for (let i = 0; i < 3000 && !isSo(); i++) await sleep(10);
     expect(isSo()).toBe(true);
   };
   const closedFile = join(directory, 'closed');

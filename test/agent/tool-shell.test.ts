@@ -60,8 +60,7 @@ describe('ToolShells', () => {
     const pid = Number(slow.output);
     expect(pid).toBeGreaterThan(1);
     const isThere = () => existsSync(`/proc/${pid}/exe`);
-    for (let i = 0; i < 100 && isThere(); i++) await sleep(20);
-    expect(isThere()).toBe(false);
+    await expect.poll(isThere).toBe(false);
     expect((await run(['echo', 'again'])).output).toBe('again\n');
   });
 

@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { UserNames } from '../../src/agent/user-names.ts';
 
+/** Longer than a busy machine takes. */
+const PATIENCE = { timeout: 30_000 };
+
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'flowrelay-names-'));
@@ -61,7 +64,7 @@ exit $end`;
   const ids = [5000, 5001, 5002];
   for (let i = 0; i < 3; i++) expect(ids.map((id) => users.userName(id))).toEqual(['5000', '5001', '5002']);
   expect(ids.map((id) => users.groupName(id))).toEqual(['5000', '5001', '5002']);
-  await vi.waitFor(() => expect(users.groupName(5000)).toBe("ann's"));
+  await vi.waitFor(() => expect(users.groupName(5000)).toBe("ann's"), PATIENCE);
   expect(ids.map((id) => users.userName(id))).toEqual(["ann's", '5001', 'passwd']);
   expect(ids.map((id) => users.groupName(id))).toEqual(["ann's", '5001', 'group']);
   expect(calls()).toEqual(['passwd 5000 5001 5002', 'group 5000 5001 5002']);
@@ -72,7 +75,7 @@ exit $end`;
 it('are asked of getent in calls of a bounded length', async () => {
   const users = names(fakeGetent('exit 2'), 1000);
   for (let id = 5000; id < 5150; id++) users.userName(id);
-  await vi.waitFor(() => expect(calls()).toHaveLength(3));
+  await vi.waitFor(() => expect(calls()).toHaveLength(3), PATIENCE);
   const asked = calls().map((call) => call.split(' ').slice(1).map(Number));
   expect(asked.flat()).toEqual(Array.from({ length: 150 }, (_, i) => 5000 + i));
   expect(Math.max(...asked.map(({ length }) => length))).toBe(64);
@@ -81,18 +84,18 @@ it('are asked of getent in calls of a bounded length', async () => {
 it('stay numbers where getent is missing, hangs, or tells of another id', async () => {
   const missing = names('/nowhere/getent');
   missing.userName(5000);
-  await vi.waitFor(() => expect(missing.lookupsFailed).toBe(1));
+  await vi.waitFor(() => expect(missing.lookupsFailed).toBe(1), PATIENCE);
   const other = names(fakeGetent('echo "root:x:0:0::/:"; echo "ann:x:5001:0::/:"; echo "again:x:5001:0::/:"'));
   for (const id of [5000, 5001]) other.userName(id);
-  await vi.waitFor(() => expect(other.lookupsFailed).toBe(1));
+  await vi.waitFor(() => expect(other.lookupsFailed).toBe(1), PATIENCE);
   expect([0, 5000, 5001].map((id) => other.userName(id))).toEqual(['root', '5000', 'ann']);
   const silent = names(fakeGetent('printf "ann:x:5000"'));
   silent.userName(5000);
-  await vi.waitFor(() => expect(silent.lookupsFailed).toBe(1));
+  await vi.waitFor(() => expect(silent.lookupsFailed).toBe(1), PATIENCE);
   expect(silent.userName(5000)).toBe('5000');
   const hanging = names(fakeGetent('exec sleep 60'));
   hanging.userName(5000);
-  await vi.waitFor(() => expect(hanging.lookupsFailed).toBe(1), { timeout: 10_000 });
+  await vi.waitFor(() => expect(hanging.lookupsFailed).toBe(1), PATIENCE);
 });
 
 it('of getent itself are those of the system, the ids without a name among them', async () => {
@@ -101,7 +104,7 @@ it('of getent itself are those of the system, the ids without a name among them'
   users.userName(0);
   users.userName(4_294_967_000);
   users.userName(1);
-  await vi.waitFor(() => expect(users.userName(1)).not.toBe('1'));
+  await vi.waitFor(() => expect(users.userName(1)).not.toBe('1'), PATIENCE);
   expect([0, 4_294_967_000].map((id) => users.userName(id))).toEqual(['root', '4294967000']);
   expect(users.lookupsFailed).toBe(0);
 });

@@ -201,8 +201,19 @@ describe('convert', () => {
     child.stdout.on('data', (text) => {
       stdout += text;
     });
-    // Interpreted as started once it has taken the octets and loaded its parts.
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    // It has taken the octets and waits for more once it has used the processor and does so no longer (proc(5), utime and stime).
+    const ticks = () => {
+      const stat = readFileSync(`/proc/${child.pid}/stat`, 'latin1');
+      const words = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return Number(words[11]) + Number(words[12]);
+    };
+    let before = 0;
+    const isIdle = () => {
+      const last = before;
+      before = ticks();
+      return before > 10 && before === last;
+    };
+    await expect.poll(isIdle, { interval: 1000 }).toBe(true);
     child.kill('SIGINT');
     expect(await new Promise((resolve) => child.on('close', resolve))).toBe(130);
     expect(linesOf(stdout)).toHaveLength(FLOWS + OPTIONS_RECORDS);

@@ -239,9 +239,9 @@ describe('who has a socket', () => {
   });
 });
 
-/** Asks until there is an answer, at most 15 s. */
+/** Asks until there is an answer, at most half a minute. */
 async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
-  for (const endMs = Date.now() + 15_000; Date.now() < endMs; await sleep(20)) {
+  for (const endMs = Date.now() + 30_000; Date.now() < endMs; await sleep(20)) {
     const answer = await ask();
     if (answer !== undefined) return answer;
   }

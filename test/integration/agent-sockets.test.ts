@@ -61,7 +61,7 @@ async function nextLine(): Promise<string> {
 }
 
 async function until(isSo: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !isSo(); i++) await sleep(20);
+  for (let i = 0; i < 1500 && !isSo(); i++) await sleep(20);
   expect(isSo()).toBe(true);
 }
 

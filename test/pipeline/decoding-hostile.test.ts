@@ -926,18 +926,18 @@ describe('Lists', () => {
   });
 
   it('60,000 elements of one octet are bounded and quick', () => {
-    const started = performance.now();
+    const started = process.cpuUsage();
     const { line, damaged } = send(0, joined(hex('03 0004 0001'), zeros(60000)));
     expect(damaged).toBe(1);
     expect(line['basicList'].length).toBeLessThanOrEqual(8192);
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(process.cpuUsage(started).user).toBeLessThan(1_000_000);
   });
 
   it('a record of 512 times one element inside a list is quick', () => {
     const harness = new DecodingHarness();
     const fields = Array.from({ length: 512 }, (): Field => [4, 1]);
     const records = zeros(512 * 4);
-    const started = performance.now();
+    const started = process.cpuUsage();
     const octets = message([
       templateSet(300, fields),
       templateSet(256, [
@@ -947,7 +947,7 @@ describe('Lists', () => {
       dataSet(256, ...Array.from({ length: 4 }, () => joined(u32(1), variable(joined(u8(3), u16(300), records))))),
     ]);
     expect(survive(harness, [octets])).toHaveLength(4);
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(process.cpuUsage(started).user).toBeLessThan(1_000_000);
   });
 
   it('a list element several times in one record gives an array of lists', () => {
