@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentLine, AgentRun } from '../support/agent-run.ts';
@@ -81,8 +82,9 @@ describe.skipIf(isImpossible)('flowrelay agent on a hostile host', () => {
     try {
       const host = spawn('python3', ['-S', '-c', HOSTILE, directory, SAID], { stdio: ['pipe', 'pipe', 'inherit'] });
       children.push(host);
+      // A path as long as this may come in parts.
       const made = await new Promise<Hostile>((resolve) =>
-        host.stdout.setEncoding('utf8').once('data', (text: string) => resolve(JSON.parse(text) as Hostile)),
+        createInterface({ input: host.stdout }).once('line', (text) => resolve(JSON.parse(text) as Hostile)),
       );
       writeFileSync(join(cgroup, 'cgroup.procs'), String(made.pid));
       const words = [
@@ -129,7 +131,7 @@ describe.skipIf(isImpossible)('flowrelay agent on a hostile host', () => {
       await docker.close();
       sockets.remove();
       // The kernel takes the dead out of their cgroup.
-      for (let i = 0; i < 100 && readFileSync(join(cgroup, 'cgroup.procs'), 'latin1') !== ''; i++) await sleep(50);
+      for (let i = 0; i < 600 && readFileSync(join(cgroup, 'cgroup.procs'), 'latin1') !== ''; i++) await sleep(50);
       rmdirSync(cgroup);
     }
   });
@@ -160,14 +162,15 @@ for one in living: os.waitpid(one, 0)
       const child = spawn('python3', ['-S', '-c', storm], { stdio: 'ignore' });
       children.push(child);
       await new Promise((ended) => child.once('exit', ended));
-      const { connections } = await makeFlows({ lives: [{ lifeMs: 3000, count: 5 }] });
+      const { connections } = await makeFlows({ lives: [{ lifeMs: 6000, count: 5 }] });
       const metric = await agent.metrics();
       expect(metric('flowrelay_agent_rounds_total')).toBeGreaterThan(2);
       expect(metric('flowrelay_agent_table_flows_seen_total')).toBeGreaterThan(50);
       for (const { pid, localPort, remotePort } of connections) {
-        const flow = agent.lines.find(
-          (line) =>
-            line['RECORD_TYPE'] === 'flow' && line['L4_SRC_PORT'] === localPort && line['L4_DST_PORT'] === remotePort,
+        const isOf = (line: AgentLine) => line['L4_SRC_PORT'] === localPort && line['L4_DST_PORT'] === remotePort;
+        const flow = await agent.until(
+          () => agent.lines.find((line) => line['RECORD_TYPE'] === 'flow' && isOf(line)),
+          `flow ${localPort}`,
         );
         expect(flow).toMatchObject({ SRC_PROC_PID: pid });
       }

@@ -54,7 +54,7 @@ async function insideOf(id: string): Promise<string> {
 }
 
 async function poll(isSo: () => Promise<boolean>, what: string): Promise<void> {
-  for (const endMs = Date.now() + 30_000; !(await isSo()); await sleep(250)) {
+  for (const endMs = Date.now() + 60_000; !(await isSo()); await sleep(250)) {
     if (Date.now() > endMs) throw new Error(`waited too long for ${what}: ${agent.stderr}`);
   }
 }
@@ -75,7 +75,7 @@ describe.skipIf(isImpossible)('a session of influx, of an agent', () => {
     exact = await run(`${asks}; sleep 1000`);
     // A server that bears silence for longer than one of the web.
     await lab.docker('exec', '-d', lab.container('ubuntu_test').id, 'nc', '-ll', '-p', '7000', '-e', 'cat');
-    await sleep(500);
+    await lab.listening('ubuntu_test', 7000);
     const id = await run(`sleep 1000 | nc ${address} 7000`);
     await poll(async () => (await insideOf(id)).includes('rtt:'), 'the connection that is still');
     const [, rtt, variance] = /\brtt:([\d.]+)\/([\d.]+)/.exec(await insideOf(id)) ?? [];
@@ -92,12 +92,12 @@ describe.skipIf(isImpossible)('a session of influx, of an agent', () => {
     );
     // Nothing more is to come.
     await sleep(2000);
-  }, 120_000);
+  });
   afterAll(async () => {
     await agent?.stop();
     await server?.close();
     await lab?.close();
-  }, 60_000);
+  });
 
   it('shows the measurements and the last flows', async () => {
     const [measurements, flows] = await type(

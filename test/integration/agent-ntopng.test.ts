@@ -63,12 +63,12 @@ async function startServer(address: string, port: number): Promise<ChildProcess>
 /** Has a container connect to a server of another and stay, for longer than a web server would bear. */
 async function startClient(): Promise<typeof client> {
   await lab.docker('exec', '-d', lab.container('ubuntu_test').id, 'nc', '-ll', '-p', '7000', '-e', 'cat');
-  await sleep(500);
+  await lab.listening('ubuntu_test', 7000);
   const program = `sleep 1000 | nc ${lab.container('ubuntu_test').address} 7000; sleep 1000`;
   const id = await lab.docker('run', '-d', '-u', '33', 'bb:1', '/bin/sh', '-c', program);
   const format = '{{.State.Pid}} {{.NetworkSettings.IPAddress}}';
   const [father, address = ''] = (await lab.docker('inspect', '-f', format, id)).split(' ');
-  for (const endMs = Date.now() + 20_000; Date.now() < endMs; await sleep(100)) {
+  for (const endMs = Date.now() + 60_000; Date.now() < endMs; await sleep(100)) {
     const rows = (await lab.docker('top', id)).split('\n');
     const row = rows.find((text) => /:\d\d +nc [\d.]+ 7000$/.test(text));
     const socket = await lab.run('nsenter', '-t', father!, '-n', 'ss', '-Htin', 'state', 'established');
@@ -131,14 +131,14 @@ describe.skipIf(isImpossible)('ntopng, fed by an agent', () => {
     ]);
     agent = await startAgent(lab, { isInside: false }, '--zmq', flat!, '--json', '/dev/null');
     client = await startClient();
-  }, 150_000);
+  });
   afterAll(async () => {
     for (const server of servers) server.kill();
     await agent?.stop();
     await subscriber?.stop();
     await ntopng?.stop();
     await lab?.close();
-  }, 60_000);
+  });
 
   it('shows process, father, user and container of both peers', async () => {
     const server = lab.container('ubuntu_test');
@@ -256,7 +256,7 @@ describe.skipIf(isImpossible)('ntopng, fed by an agent', () => {
         LOCAL_CONTAINER: { K8S: { NAME: 'heapster', POD: pod.pod, NS: pod.podNamespace } },
       });
       const probes = () => ntopng.rest<Readonly<Record<string, unknown>>[]>('interface/nprobes/data.lua?ifid=0');
-      await ntopng.until(async () => (await probes()).length >= 2, 'other probe', 40_000);
+      await ntopng.until(async () => (await probes()).length >= 2, 'other probe');
     } finally {
       await other.stop();
     }

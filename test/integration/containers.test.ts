@@ -30,7 +30,7 @@ function expected({ engine, id, name, pod, podNamespace }: LabContainer) {
 }
 
 async function until<T>(get: () => T, isSo: (value: T) => boolean): Promise<T> {
-  for (let i = 0; i < 200 && !isSo(get()); i++) await sleep(50);
+  for (let i = 0; i < 600 && !isSo(get()); i++) await sleep(50);
   return get();
 }
 
@@ -45,8 +45,8 @@ function sockets() {
 describe.skipIf(containerObstacle() !== undefined)('real containers', () => {
   beforeAll(async () => {
     lab = await ContainerLab.open();
-  }, 120_000);
-  afterAll(() => lab?.close(), 60_000);
+  });
+  afterAll(() => lab?.close());
 
   it('are named by their engines', async () => {
     const directory = await ContainerDirectory.open(sockets());

@@ -170,6 +170,14 @@ export class ContainerLab {
     return this.run(DOCKER, '-H', `unix://${this.dockerSocket}`, ...args);
   }
 
+  /** Waits until somebody in a container listens on a port. */
+  async listening(name: string, port: number): Promise<void> {
+    const words = ['-t', String(this.container(name).pid), '-n', 'ss', '-Hltn', `sport = ${port}`];
+    await this.#until(async () => {
+      if ((await this.run('nsenter', ...words)) === '') throw new Error('nobody listens');
+    }, `a server in ${name}`);
+  }
+
   /** Podman's own places, and what it can use here. */
   #podmanWords(): string[] {
     return [
@@ -241,7 +249,7 @@ export class ContainerLab {
         await isSo();
         return;
       } catch (error) {
-        if (i === 150) throw new Error(`waited too long for ${what}: ${error}`);
+        if (i === 600) throw new Error(`waited too long for ${what}: ${error}`);
         await sleep(100);
       }
     }
