@@ -195,7 +195,8 @@ describe('listen', () => {
     const feed = await publisher(how, how === 'bind' ? feedUrl : boundUrl(program), String(publicKey));
     if (how === 'bind') {
       // Like ntopng's, such a socket does not call again a feed that it once could not understand.
-      const again = await listen(feedUrl, '--zmq-encryption-key-priv', readFileSync(file, 'utf8').trim());
+      // A key may begin with a dash.
+      const again = await listen(feedUrl, `--zmq-encryption-key-priv=${readFileSync(file, 'utf8').trim()}`);
       await feed.ready;
       await feed.socket.send([header1(), flow(9)]);
       await again.until(() => again.lines.length === 1, 'a line');
@@ -218,7 +219,7 @@ describe('listen', () => {
     });
     closing.push(() => socket.close());
     await socket.bind('tcp://127.0.0.1:*');
-    const program = await listen(socket.lastEndpoint!, '--zmq-encryption-key', publicKey);
+    const program = await listen(socket.lastEndpoint!, `--zmq-encryption-key=${publicKey}`);
     await subscribed(socket);
     await socket.send([header1(), flow(8)]);
     await program.until(() => program.lines.length === 1, 'a line');

@@ -617,8 +617,10 @@ else
       const flow = (host: number): Octets => dataSet(300, flowOctets({ network: 42, host }));
       const exportTime = nowSeconds();
       await exporter.send(message([templateSet(300, FLOW_FIELDS), names, name, flow(1)], { exportTime }));
-      const offered = async (): Promise<string> => (await fetch(`http://${program.status}/metrics`)).text();
-      await expect.poll(offered).toMatch(/^flowrelay_zmq_flows_offered_total\{.*\} 1$/m);
+      await ntopng.until(async () => {
+        const metrics = await (await fetch(`http://${program.status}/metrics`)).text();
+        return /^flowrelay_zmq_flows_offered_total\{.*\} 1$/m.test(metrics);
+      }, 'flow that comes before it');
       for (const host of [2, 3]) {
         const late = await Ntopng.start(endpoint);
         await probeOf(9, undefined, late);

@@ -384,7 +384,8 @@ else
       const [port] = await freePorts(1);
       const endpoint = `tcp://127.0.0.1:${port}c`;
       const ntopng = await startNtopng(endpoint, '--zmq-encryption');
-      const wrong = [['--zmq-encryption-key', curveKeyPair().publicKey], []];
+      // A key may begin with a dash.
+      const wrong = [[`--zmq-encryption-key=${curveKeyPair().publicKey}`], []];
       const refused = await Promise.all(wrong.map((flags) => collect('--zmq', endpoint, ...flags)));
       const reasons = [/encryption keys do not match/, /may want encryption/];
       for (const [i, program] of refused.entries()) {

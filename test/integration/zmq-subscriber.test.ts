@@ -142,11 +142,12 @@ class FedCollector {
 
   /** Waits until `count` flows have been made, and waited for a subscriber or been dropped. */
   async made(count: number): Promise<void> {
-    const hasMade = async (): Promise<boolean> => {
+    for (const endMs = Date.now() + 30_000; ; await sleep(100)) {
       const text = await (await fetch(`http://${this.#program.status}/metrics`)).text();
-      return Number(/^flowrelay_zmq_flows_offered_total\{.*\} (\d+)$/m.exec(text)?.[1]) >= count;
-    };
-    await expect.poll(hasMade).toBe(true);
+      const made = Number(/^flowrelay_zmq_flows_offered_total\{.*\} (\d+)$/m.exec(text)?.[1]);
+      if (made >= count) return;
+      if (Date.now() > endMs) throw new Error(`${made} flows made of ${count}`);
+    }
   }
 
   async stop(): Promise<string> {
@@ -320,7 +321,8 @@ else
         const endpoint = `tcp://127.0.0.1:${port}${side === 'binds' ? 'c' : ''}`;
         const { publicKey, secretKey } = curveKeyPair();
         const subscriber = await NtopngSubscriber.start(endpoint, `--secret-key=${secretKey}`);
-        const collector = await FedCollector.start(endpoint, '--zmq-encryption-key', publicKey);
+        // A key may begin with a dash.
+        const collector = await FedCollector.start(endpoint, `--zmq-encryption-key=${publicKey}`);
         await sendAndReceive(collector, subscriber, 100);
         await collector.stop();
         await subscriber.stop();

@@ -127,10 +127,14 @@ export class RunningProgram {
 
   /** Lines of the log so far. */
   get log(): LogLine[] {
-    return this.#stderr()
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line) as LogLine);
+    return (
+      this.#stderr()
+        .split('\n')
+        .slice(0, -1)
+        // One that cannot start says why in plain words.
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line) as LogLine)
+    );
   }
 
   /** Waits for the `count`th log line of an event. */
