@@ -47,10 +47,10 @@ const NUMBER_OF_TYPE: Readonly<Record<XdrType, number>> = {
   struct: STRUCT,
 };
 
-/** How a step goes about its value. */
-const ONE = 0;
-const ONE_OR_NONE = 1;
-const LIST = 2;
+/** Added to the type of a counted list. */
+const LIST = 16;
+/** Added to the type of a member that may be missing at the end. */
+const OPTIONAL = 32;
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -66,7 +66,6 @@ const TEXT = new TextDecoder();
 /** An object's members in their order: step `i` has text of `lengths[i]` octets, chunks `firsts[i]` up to `firsts[i + 1]`, then its value. */
 interface Steps {
   readonly types: Uint8Array;
-  readonly ways: Uint8Array;
   readonly lengths: Uint32Array;
   readonly firsts: Uint32Array;
   readonly chunks: Float64Array;
@@ -117,27 +116,34 @@ export class XdrJson {
   }
 
   private writeSteps(steps: Steps, start: number): number {
-    const { types, ways, lengths, firsts, chunks } = steps;
+    const { types, lengths, firsts, chunks } = steps;
     const { out, view } = this;
     const last = types.length - 1;
     let pos = start;
+    let { at } = this;
+    let chunk = 0;
     for (let i = 0; i <= last; i++) {
-      const way = ways[i]!;
-      if (way === ONE_OR_NONE && this.at === this.end) i = last;
-      const first = firsts[i]!;
+      if (types[i]! >= OPTIONAL && at === this.end) {
+        i = last;
+        chunk = firsts[last]!;
+      }
       const behind = firsts[i + 1]!;
-      for (let j = first; j < behind; j++) out.setFloat64(pos + 8 * (j - first), chunks[j]!);
+      for (let to = pos; chunk < behind; chunk++, to += 8) out.setFloat64(to, chunks[chunk]!);
       pos += lengths[i]!;
-      const type = types[i]!;
-      if (way === LIST) pos = this.writeList(steps, i, pos);
-      else if (type === U32) {
-        pos = writeUnsigned32(out, pos, view.getUint32(this.at));
-        this.at += 4;
+      const type = types[i]! & ~OPTIONAL;
+      if (type === U32) {
+        pos = writeUnsigned32(out, pos, view.getUint32(at));
+        at += 4;
       } else if (type === U64) {
-        pos = writeUnsigned64(out, pos, view.getUint32(this.at), view.getUint32(this.at + 4));
-        this.at += 8;
-      } else if (type !== NOTHING) pos = this.writeValue(steps, i, pos);
+        pos = writeUnsigned64(out, pos, view.getUint32(at), view.getUint32(at + 4));
+        at += 8;
+      } else if (type !== NOTHING) {
+        this.at = at;
+        pos = type >= LIST ? this.writeList(steps, i, pos) : this.writeValue(steps, i, pos);
+        ({ at } = this);
+      }
     }
+    this.at = at;
     return pos;
   }
 
@@ -157,7 +163,7 @@ export class XdrJson {
 
   private writeValue(steps: Steps, i: number, pos: number): number {
     const { out, view, at } = this;
-    switch (steps.types[i]!) {
+    switch (steps.types[i]! & (LIST - 1)) {
       case U32:
         this.at = at + 4;
         return writeUnsigned32(out, pos, view.getUint32(at));
@@ -272,16 +278,16 @@ export class XdrJson {
 }
 
 function stepsOf(before: string, members: readonly XdrMember[]): Steps {
-  const types = [...members.map(({ type }) => NUMBER_OF_TYPE[type]), NOTHING];
-  const ways = [...members.map(({ isArray, isOptional }) => (isArray ? LIST : isOptional ? ONE_OR_NONE : ONE)), ONE];
+  const types = members.map(
+    ({ type, isArray, isOptional }) => NUMBER_OF_TYPE[type] + (isArray ? LIST : 0) + (isOptional ? OPTIONAL : 0),
+  );
   const texts = [...members.map(({ name }, i) => `${i === 0 ? `${before}{` : ','}"${name}":`), '}'].map(textChunks);
   const firsts = new Uint32Array(texts.length + 1);
   for (const [i, { chunks }] of texts.entries()) firsts[i + 1] = firsts[i]! + chunks.length;
   const chunks = new Float64Array(firsts[texts.length]!);
   for (const [i, text] of texts.entries()) chunks.set(text.chunks, firsts[i]!);
   return {
-    types: Uint8Array.from(types),
-    ways: Uint8Array.from(ways),
+    types: Uint8Array.from([...types, NOTHING]),
     lengths: Uint32Array.from(texts, ({ length }) => length),
     firsts,
     chunks,
