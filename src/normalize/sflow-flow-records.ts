@@ -24,9 +24,9 @@ export const SAMPLED_IPV6_PACKET = 4;
 export const EXTENDED_SWITCH = 1001;
 /** Next hop and prefix lengths. */
 export const EXTENDED_ROUTER = 1002;
-
-/** Data formats that fill fields besides what their structure says. */
+/** BGP's next hop, AS path and communities. */
 export const EXTENDED_GATEWAY = 1003;
+
 /** Addresses after translation. */
 export const EXTENDED_NAT = 1007;
 /** Ports after translation. */
@@ -35,14 +35,6 @@ export const EXTENDED_NAT_PORT = 1020;
 /** Every structure of a flow or discarded packet sample that is not read by the normaliser itself, by its data format. */
 export const FLOW_RECORDS = byDataFormat([
   // sFlow version 5
-  structure(
-    0,
-    EXTENDED_GATEWAY,
-    'extended_gateway',
-    'nexthop:address as src_as src_peer_as',
-    nested('dst_as_path[]', 'type asns[]'),
-    'communities[] localpref',
-  ),
   structure(0, 1004, 'extended_user', 'src_charset src_user:string dst_charset dst_user:string'),
   structure(0, 1005, 'extended_url', 'direction url:string host:string'),
   structure(0, 1006, 'extended_mpls', 'nexthop:address in_stack[] out_stack[]'),

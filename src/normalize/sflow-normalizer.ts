@@ -32,7 +32,7 @@ import {
   SAMPLED_IPV4_PACKET,
   SAMPLED_IPV6_PACKET,
 } from './sflow-flow-records.ts';
-import { readMembers } from './xdr-values.ts';
+import { readMembers, takeAddress } from './xdr-values.ts';
 
 /** Bits of what most samples have, and of what few have: each stands for fields that come together. */
 const SAMPLING = 1 << 0;
@@ -489,40 +489,60 @@ export class SflowNormalizer implements SflowHandler {
     this.common |= OCTETS;
   }
 
+  /** Straight from the octets: a router has one in every sample, and to make objects of it took as long as the rest of the flow. */
   private readGateway(start: number, end: number): void {
     const { flow } = this;
     const { words } = flow;
-    const values = this.readStructure(FLOW_RECORDS.get(EXTENDED_GATEWAY)!, start, end);
     this.noteAddress(start, end, SLOT.bgpNextHopIPv4, BGP_NEXT_HOP_IPV4, SLOT.bgpNextHopIPv6, BGP_NEXT_HOP_IPV6);
-    const { src_as: sourceAs, src_peer_as: peerAs, dst_as_path: path, communities, localpref } = values;
-    if (typeof values['as'] === 'number') this.attach('SFLOW_ROUTER_AS', values['as']);
-    if (typeof sourceAs === 'number') {
+    const cursor = this.cursor.reset(flow.view, start, end);
+    takeAddress(cursor);
+    const routerAs = cursor.u32();
+    if (!cursor.overrun) this.attach('SFLOW_ROUTER_AS', routerAs);
+    const sourceAs = cursor.u32();
+    if (!cursor.overrun) {
       words[SLOT.sourceAs] = sourceAs;
       this.rare |= SOURCE_AS;
     }
-    if (typeof peerAs === 'number') {
+    const peerAs = cursor.u32();
+    if (!cursor.overrun) {
       words[SLOT.previousAdjacentAs] = peerAs;
       this.rare |= PREVIOUS_AS;
     }
-    if (Array.isArray(path) && path.length !== 0) this.notePath(path as PathSegment[]);
-    if (Array.isArray(communities) && communities.length !== 0) {
-      this.attach('BGP_COMMUNITIES', (communities as number[]).map(communityText));
-    }
-    if (typeof localpref === 'number') this.attach('BGP_LOCAL_PREFERENCE', localpref);
+    this.readPath(cursor);
+    this.readCommunities(cursor);
+    const localPreference = cursor.u32();
+    if (!cursor.overrun) this.attach('BGP_LOCAL_PREFERENCE', localPreference);
+    if (cursor.overrun) this.countTruncated();
   }
 
-  private notePath(path: readonly PathSegment[]): void {
+  /** The segments that are there in full. */
+  private readPath(cursor: Cursor): void {
     const { words } = this.flow;
-    const asns = path.flatMap((segment) => segment.asns ?? []);
-    const first = asns[0];
-    const last = asns[asns.length - 1];
-    if (first !== undefined && last !== undefined) {
-      words[SLOT.nextAdjacentAs] = first;
-      words[SLOT.destinationAs] = last;
+    const path: PlainValue[] = [];
+    let isFirst = true;
+    for (let left = cursor.u32(); left > 0; left--) {
+      const type = cursor.u32();
+      const asns: number[] = [];
+      for (let more = cursor.u32(); more > 0 && !cursor.overrun; more--) asns.push(cursor.u32());
+      if (cursor.overrun) break;
+      path.push({ type: SEGMENT_TYPES[type] ?? type, asns });
+      if (asns.length === 0) continue;
+      if (isFirst) words[SLOT.nextAdjacentAs] = asns[0]!;
+      words[SLOT.destinationAs] = asns[asns.length - 1]!;
       this.rare |= NEXT_AS | DESTINATION_AS;
+      isFirst = false;
     }
-    const value = path.map(({ type, asns: members }) => ({ type: SEGMENT_TYPES[type] ?? type, asns: members ?? [] }));
-    this.attach('BGP_AS_PATH', value);
+    if (path.length !== 0) this.attach('BGP_AS_PATH', path);
+  }
+
+  private readCommunities(cursor: Cursor): void {
+    const communities: string[] = [];
+    for (let left = cursor.u32(); left > 0; left--) {
+      const community = cursor.u32();
+      if (cursor.overrun) break;
+      communities.push(communityText(community));
+    }
+    if (communities.length !== 0) this.attach('BGP_COMMUNITIES', communities);
   }
 
   private readNat(start: number, end: number): void {
@@ -680,12 +700,6 @@ export class SflowNormalizer implements SflowHandler {
     this.lastLayout = layout;
     return layout;
   }
-}
-
-/** A segment of an AS path as it is read. */
-interface PathSegment {
-  readonly type: number;
-  readonly asns?: readonly number[];
 }
 
 /** Types of AS path segments (sFlow version 5, `as_path_type`). */

@@ -7,15 +7,10 @@ import { XDR_OCTETS, type XdrMember, type XdrStructure } from '../flow/xdr-struc
 const TEXT = new TextDecoder();
 
 /** Whether all members are in octets `[start, end)` of `view`; octets behind them do not matter. `cursor` is made use of. */
-export function isWhole(
-  { fixedOctets, members }: XdrStructure,
-  cursor: Cursor,
-  view: DataView,
-  start: number,
-  end: number,
-): boolean {
+export function isWhole(structure: XdrStructure, cursor: Cursor, view: DataView, start: number, end: number): boolean {
+  const { fixedOctets } = structure;
   if (fixedOctets >= 0) return end - start >= fixedOctets;
-  skipMembers(members, cursor.reset(view, start, end));
+  skipMembers(structure.members, cursor.reset(view, start, end));
   return !cursor.overrun;
 }
 
@@ -138,7 +133,7 @@ function readAddress(cursor: Cursor): PlainValue {
  * Takes a type word (1 IPv4, 2 IPv6) and the address it announces, and returns where that lies; -1 for type 0, which has
  * none, and at the end. Other types have no known length and end the record.
  */
-function takeAddress(cursor: Cursor): number {
+export function takeAddress(cursor: Cursor): number {
   const type = cursor.u32();
   if (type === 0) return -1;
   return cursor.take(type === 1 ? 4 : type === 2 ? 16 : cursor.remaining + 1);

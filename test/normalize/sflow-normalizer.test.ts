@@ -334,6 +334,29 @@ describe('flow of a flow sample', () => {
     expect(lineOf([HEADER]).attachments).toEqual({});
   });
 
+  it('has of a gateway record that is cut off what is there in full', () => {
+    const octets = [...words(0, 1, 2, 3), ...words(1, 2, 2, 8, 9), ...words(2, 0x10001, 0x20002), ...words(100)];
+    const first = { SFLOW_ROUTER_AS: 1 };
+    const path = { ...first, BGP_AS_PATH: [{ type: 'sequence', asns: [8, 9] }] };
+    const cuts = [
+      [4, {}],
+      [8, first],
+      [20, first],
+      [32, first],
+      [36, path],
+      [40, path],
+      [44, { ...path, BGP_COMMUNITIES: ['1:1'] }],
+      [48, { ...path, BGP_COMMUNITIES: ['1:1', '2:2'] }],
+      [52, { ...path, BGP_COMMUNITIES: ['1:1', '2:2'], BGP_LOCAL_PREFERENCE: 100 }],
+    ] as const;
+    for (const [length, attachments] of cuts) {
+      expect(lineOf([HEADER, record(1003, octets.slice(0, length))]).attachments, `${length} octets`).toEqual(
+        attachments,
+      );
+    }
+    expect(faults()).toBe(cuts.length - 1);
+  });
+
   it('reads translated addresses and ports', () => {
     const nat = record(1007, [...address('203.0.113.1'), ...address(IPV6)]);
     expect(lineOf([HEADER, nat, record(1020, words(4000, 5000))]).fields).toMatchObject({

@@ -15,7 +15,7 @@ const CLOSING_BRACKET = 0x5d;
 const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
 
-/** What of a value did not fit. */
+/** What {@link PlainOctets.member} returns where a value may not fit. */
 export const NO_ROOM = -1;
 
 /**
