@@ -1,3 +1,4 @@
+import type { GenerationPolicy } from '../bytes/generation-policy.ts';
 import type { MessageContext } from '../decode/message.ts';
 import { NO_UPTIME } from '../decode/message.ts';
 import type { RecordReader } from '../decode/record-reader.ts';
@@ -24,9 +25,6 @@ const FROM_HEADER = samplingOrigin('header');
 const FROM_OVERRIDE = samplingOrigin('override');
 const UNKNOWN = samplingOrigin('unknown');
 
-/** Records read by steps before a Template is compiled: compiling costs as much as reading about a hundred. */
-const COMPILE_AFTER = 128;
-
 /** A plan without a field takes as much as one of so many. */
 const PLAN_OVERHEAD = 8;
 
@@ -36,8 +34,8 @@ export interface FlowReaderContext {
   readonly flow: Flow;
   readonly output: RecordOutput;
   readonly registry: ElementLookup;
-  /** False where code generation is switched off. */
-  readonly compiles: boolean;
+  /** When a Template's reader is compiled. */
+  readonly generation: GenerationPolicy;
   /** Sampling interval that replaces what Exporters say; 0 for none. */
   readonly samplingOverride: number;
   readonly packetSections: PacketSections;
@@ -49,8 +47,9 @@ export interface FlowReaderContext {
 interface Variant {
   readonly plan: RecordPlan;
   read: ReadRecord;
-  isCompiled: boolean;
   records: number;
+  /** Records after which compiling is considered; 0 for no more. */
+  lookAt: number;
   /** Something is left to do whatever options data told. */
   readonly finishesAlways: boolean;
   readonly reportsSamplingInterval: boolean;
@@ -112,7 +111,7 @@ export class FlowReader implements RecordReader, PlanHolder {
     let read = variant.read;
     let pos = start;
     let records = 0;
-    const compileAt = variant.isCompiled ? -1 : COMPILE_AFTER - variant.records;
+    const lookAt = variant.lookAt - variant.records;
     while (end - pos >= minRecordLength) {
       const next = read(view, pos, end, words, times, clock);
       if (next < 0) {
@@ -122,15 +121,17 @@ export class FlowReader implements RecordReader, PlanHolder {
       if (finishes) this.finish(variant, message, options);
       output.write(flow);
       pos = next;
-      if (++records === compileAt) read = this.compile(variant);
+      if (++records === lookAt) read = this.compile(variant);
     }
     variant.records += records;
+    this.context.generation.records += records;
     return records;
   }
 
+  /** Where it is worth it. */
   private compile(variant: Variant): ReadRecord {
-    variant.isCompiled = true;
-    if (this.context.compiles) variant.read = compileReader(variant.plan);
+    variant.lookAt = this.context.generation.nextLook(variant.lookAt);
+    if (variant.lookAt === 0) variant.read = compileReader(variant.plan);
     return variant.read;
   }
 
@@ -150,8 +151,8 @@ export class FlowReader implements RecordReader, PlanHolder {
     return {
       plan,
       read: interpretReader(plan),
-      isCompiled: false,
       records: 0,
+      lookAt: this.context.generation.firstLook,
       finishesAlways:
         hasSections || reportsSamplingInterval || plan.totalOctetsSlot >= 0 || plan.samplingPacketIntervalSlot >= 0,
       reportsSamplingInterval,

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { formatHex } from '../bytes/address.ts';
+import { GenerationPolicy } from '../bytes/generation-policy.ts';
 import { NetflowDecoder } from '../decode/netflow-decoder.ts';
 import { PendingSets } from '../decode/pending-sets.ts';
 import { restoreTemplate, type SavedTemplate, saveTemplate } from '../decode/saved-template.ts';
@@ -33,6 +34,8 @@ export interface DecodingOptions {
   /** Sampling interval that replaces what Exporters say; 0 for none. */
   readonly samplingOverride: number;
   readonly codeGeneration: boolean;
+  /** Records of a Template read by steps before its reader is compiled; by default as {@link GenerationPolicy} says. */
+  readonly compileAfter?: number | undefined;
   readonly maxSessions: number;
   readonly maxTemplateFields: number;
   readonly pendingOctets: number;
@@ -103,7 +106,7 @@ export class Decoding implements SavedKnowledge {
         flow,
         output,
         registry,
-        compiles: options.codeGeneration,
+        generation: new GenerationPolicy(options.codeGeneration, options.compileAfter),
         samplingOverride: options.samplingOverride,
         packetSections: new PacketSections(),
         plans: new PlanBudget(),

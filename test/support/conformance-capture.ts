@@ -13,6 +13,7 @@ import { CapturedIpfixStreams } from '../../src/input/captured-ipfix-streams.ts'
 import { DatagramExtractor } from '../../src/input/datagram-extractor.ts';
 import { DEFAULT_DECODING_OPTIONS, Decoding } from '../../src/pipeline/decoding.ts';
 import { FlowJson } from '../../src/sink/formats/flow-json.ts';
+import { COMPILE_AFTER } from './decoding-harness.ts';
 
 /** Directory of the captures, with a slash behind. */
 export const CORPORA = fileURLToPath(new URL('../../../shared/corpora/', import.meta.url));
@@ -102,7 +103,14 @@ export function decodeCapture(path: string, isSplit = false, further: readonly R
   const text = { ntop: '', iana: '' };
   const writer = (names: 'ntop' | 'iana'): FlowJson =>
     new FlowJson(
-      { names, upscale: false, fields: undefined, recordTypes: new Set(RECORD_TYPES), codeGeneration: true },
+      {
+        names,
+        upscale: false,
+        fields: undefined,
+        recordTypes: new Set(RECORD_TYPES),
+        codeGeneration: true,
+        compileAfter: COMPILE_AFTER,
+      },
       (octets) => {
         text[names] += Buffer.from(octets).toString('utf8');
       },
@@ -118,7 +126,7 @@ export function decodeCapture(path: string, isSplit = false, further: readonly R
       for (const each of further) each.writeRecord(record);
     },
   };
-  const decoding = new Decoding(DEFAULT_DECODING_OPTIONS, output);
+  const decoding = new Decoding({ ...DEFAULT_DECODING_OPTIONS, compileAfter: COMPILE_AFTER }, output);
   const templates: LearnedTemplate[] = [];
   const { sessions } = decoding;
   const learn = sessions.learn.bind(sessions);

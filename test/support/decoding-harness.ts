@@ -25,6 +25,9 @@ export const ARRIVAL_MS = 1_700_000_000_000;
 /** Throws on what is no UTF-8: lines must be. */
 const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** Few, so that tests go through generated code soon. */
+export const COMPILE_AFTER = 128;
+
 const ALL_RECORDS: ReadonlySet<RecordType> = new Set(['flow', 'event', 'discard', 'counters', 'options']);
 
 /** A {@link Decoding} whose lines are kept. */
@@ -38,11 +41,18 @@ export class DecodingHarness {
 
   constructor(options: Partial<DecodingOptions> = {}, names: 'ntop' | 'iana' = 'ntop', upscale = false) {
     const codeGeneration = options.codeGeneration ?? true;
-    const format = { names, fields: undefined, upscale, recordTypes: ALL_RECORDS, codeGeneration };
+    const format = {
+      names,
+      fields: undefined,
+      upscale,
+      recordTypes: ALL_RECORDS,
+      codeGeneration,
+      compileAfter: COMPILE_AFTER,
+    };
     this.writer = new FlowJson(format, (octets) => {
       this.ready += STRICT_UTF8.decode(octets);
     });
-    this.decoding = new Decoding({ ...DEFAULT_DECODING_OPTIONS, ...options }, this.writer);
+    this.decoding = new Decoding({ ...DEFAULT_DECODING_OPTIONS, compileAfter: COMPILE_AFTER, ...options }, this.writer);
   }
 
   /** Decodes one message, which lies somewhere inside a larger buffer, at its end each other time. */

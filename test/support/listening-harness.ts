@@ -5,6 +5,7 @@ import type { RecordType } from '../../src/flow/layout.ts';
 import type { ListenFault } from '../../src/metrics/listen-counters.ts';
 import { Listening } from '../../src/pipeline/listening.ts';
 import { FlowJson } from '../../src/sink/formats/flow-json.ts';
+import { COMPILE_AFTER } from './decoding-harness.ts';
 import { repositoryPath } from './program.ts';
 
 /** A line, parsed. */
@@ -25,7 +26,14 @@ export class ListeningHarness {
   private ready = '';
 
   constructor(names: 'ntop' | 'iana' = 'ntop', codeGeneration = true) {
-    const format = { names, fields: undefined, upscale: false, recordTypes: ALL_RECORDS, codeGeneration };
+    const format = {
+      names,
+      fields: undefined,
+      upscale: false,
+      recordTypes: ALL_RECORDS,
+      codeGeneration,
+      compileAfter: COMPILE_AFTER,
+    };
     this.writer = new FlowJson(format, (octets) => {
       this.ready += new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(octets);
     });

@@ -6,6 +6,7 @@
 import type { RecordType } from '../../src/flow/layout.ts';
 import { DEFAULT_DECODING_OPTIONS, Decoding } from '../../src/pipeline/decoding.ts';
 import { FlowJson } from '../../src/sink/formats/flow-json.ts';
+import { COMPILE_AFTER } from './decoding-harness.ts';
 import { dataSet, type Field, message, optionsTemplateSet, templateSet, VARIABLE } from './ipfix-message.ts';
 import { Random } from './random.ts';
 import { ipv4, joined, type Octets, text, u32, variable } from './wire-octets.ts';
@@ -35,7 +36,14 @@ let lines = 0;
 let realLines = 0;
 let rightLines = 0;
 const writer = new FlowJson(
-  { names: 'ntop', fields: undefined, upscale: false, recordTypes: RECORD_TYPES, codeGeneration: true },
+  {
+    names: 'ntop',
+    fields: undefined,
+    upscale: false,
+    recordTypes: RECORD_TYPES,
+    codeGeneration: true,
+    compileAfter: COMPILE_AFTER,
+  },
   (octets) => {
     const written = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1');
     for (const line of written.split('\n')) {
@@ -49,7 +57,7 @@ const writer = new FlowJson(
     }
   },
 );
-const decoding = new Decoding(DEFAULT_DECODING_OPTIONS, writer);
+const decoding = new Decoding({ ...DEFAULT_DECODING_OPTIONS, compileAfter: COMPILE_AFTER }, writer);
 
 function send(octets: Octets, address: string, port: number, atMs: number): void {
   const view = new DataView(octets.buffer, octets.byteOffset, octets.length);

@@ -1,3 +1,4 @@
+import { GenerationPolicy } from '../../bytes/generation-policy.ts';
 import type { Flow, PlainRecord, PlainValue } from '../../flow/flow.ts';
 import type { Layout, RecordType } from '../../flow/layout.ts';
 import type { Origin } from '../../flow/origin.ts';
@@ -16,7 +17,7 @@ export interface FlowJsonOptions extends LineOptions {
   readonly recordTypes: ReadonlySet<RecordType>;
   /** False where code generation is switched off. */
   readonly codeGeneration: boolean;
-  /** Lines of a layout written by steps before its writer is compiled; by default few. */
+  /** Lines of a layout written by steps before its writer is compiled; by default as {@link GenerationPolicy} says. */
   readonly compileAfter?: number | undefined;
 }
 
@@ -30,8 +31,6 @@ export const METER_COMPILE_AFTER = 262_144;
 const DRAIN_AT = 256 * 1024;
 /** Room for the longest line: a datagram's octets all escaped, and the keys of the longest Template. */
 const CAPACITY = 2 * 1024 * 1024;
-/** {@link FlowJsonOptions.compileAfter} of decoders, which have many records of one Template to come. */
-const COMPILE_AFTER = 128;
 const NEWLINE = 0x0a;
 const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
@@ -40,7 +39,8 @@ interface LayoutWriter {
   readonly isWanted: boolean;
   write: WriteLine;
   lines: number;
-  isCompiled: boolean;
+  /** Lines after which compiling is considered; 0 for no more. */
+  lookAt: number;
 }
 
 /** Records as JSON, one a line: RFC 8259 in UTF-8, each value with every digit. */
@@ -53,7 +53,7 @@ export class FlowJson implements RecordOutput {
   private readonly octets = new Uint8Array(CAPACITY + PREFIX_OCTETS);
   private readonly out = new DataView(this.octets.buffer);
   private readonly buffer = Buffer.from(this.octets.buffer);
-  private readonly compileAfter: number;
+  private readonly generation: GenerationPolicy;
   private pos = 0;
   /** Go with their layouts, which go with the plans of Templates. */
   private readonly writers = new WeakMap<Layout, LayoutWriter>();
@@ -68,7 +68,7 @@ export class FlowJson implements RecordOutput {
   /** `drain` gets whole lines and must have done with them when it returns. */
   constructor(options: FlowJsonOptions, drain: (octets: Uint8Array) => void) {
     this.options = options;
-    this.compileAfter = options.compileAfter ?? COMPILE_AFTER;
+    this.generation = new GenerationPolicy(options.codeGeneration, options.compileAfter);
     this.drain = drain;
     this.selected = options.fields && new Set(options.fields);
     this.prefix = new LinePrefix(options, this.octets);
@@ -85,7 +85,7 @@ export class FlowJson implements RecordOutput {
     let pos = writer.write(this.out, octets, this.begin(flow.origin, layout.recordType), flow);
     if (flow.attachments.length > 0) pos = this.attachments(flow, pos);
     this.end(start, pos);
-    if (!writer.isCompiled && ++writer.lines === this.compileAfter) this.compile(layout, writer);
+    if (writer.lookAt !== 0 && ++writer.lines === writer.lookAt) this.compile(layout, writer);
   }
 
   writeRecord(record: PlainRecord): void {
@@ -144,15 +144,18 @@ export class FlowJson implements RecordOutput {
     let writer = this.writers.get(layout);
     if (writer === undefined) {
       const isWanted = this.options.recordTypes.has(layout.recordType);
-      writer = { isWanted, write: interpretLine(planLine(layout, this.options)), lines: 0, isCompiled: false };
+      const write = interpretLine(planLine(layout, this.options));
+      writer = { isWanted, write, lines: 0, lookAt: this.generation.firstLook };
       this.writers.set(layout, writer);
     }
     this.writer = writer;
   }
 
+  /** Where it is worth it. */
   private compile(layout: Layout, writer: LayoutWriter): void {
-    writer.isCompiled = true;
-    if (this.options.codeGeneration) writer.write = compileLine(planLine(layout, this.options));
+    this.generation.records = this.linesWritten;
+    writer.lookAt = this.generation.nextLook(writer.lines);
+    if (writer.lookAt === 0) writer.write = compileLine(planLine(layout, this.options));
   }
 
   private attachments(flow: Flow, start: number): number {
