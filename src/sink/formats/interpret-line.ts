@@ -73,8 +73,8 @@ export function interpretLine(steps: readonly LineStep[]): WriteLine {
 }
 
 /**
- * One function outside of all others, so that V8 takes the tables for constants: as a closure for each line, it looked each of them up
- * at each use, and a line took a third longer.
+ * One function outside of all others, so that V8 takes the tables for constants, with literals for its cases, which make a jump where
+ * names make a row of comparisons: a line of real exporters took 0.30 µs, by a closure for each line and names 0.48.
  */
 function writeSteps(program: LineProgram, out: DataView, octets: Uint8Array, start: number, flow: Flow): number {
   const { steps, texts } = program;
@@ -97,7 +97,6 @@ function writeSteps(program: LineProgram, out: DataView, octets: Uint8Array, sta
     out.setFloat64(pos + 16, texts[first + 2]!, true);
     for (let j = first + STORED_CHUNKS; j < chunk; j++) out.setFloat64(pos + CHUNK * (j - first), texts[j]!, true);
     pos += before;
-    // Literals make this a jump; names of constants, a row of comparisons that took longer than most values.
     switch (operation) {
       case 0: // octet
         out.setUint32(pos, OCTET_DIGITS[words[slot]! & 255]!);
