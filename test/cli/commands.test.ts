@@ -201,17 +201,14 @@ describe('convert', () => {
     child.stdout.on('data', (text) => {
       stdout += text;
     });
-    // It has taken the octets and waits for more once it has used the processor and does so no longer (proc(5), utime and stime).
-    const ticks = () => {
-      const stat = readFileSync(`/proc/${child.pid}/stat`, 'latin1');
-      const words = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return Number(words[11]) + Number(words[12]);
-    };
-    let before = 0;
+    // It has taken the octets and waits for more once it has used the processor, sleeps, and does so still (proc(5): state, utime and stime).
+    let before = '';
     const isIdle = () => {
-      const last = before;
-      before = ticks();
-      return before > 10 && before === last;
+      const stat = readFileSync(`/proc/${child.pid}/stat`, 'latin1');
+      const [state, ...words] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      const [last, ticks] = [before, Number(words[10]) + Number(words[11])];
+      before = `${state} ${ticks}`;
+      return state === 'S' && ticks > 0 && before === last;
     };
     await expect.poll(isIdle, { interval: 1000 }).toBe(true);
     child.kill('SIGINT');

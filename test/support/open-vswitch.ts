@@ -56,7 +56,7 @@ export class OpenVSwitch {
 
   /** Runs `ovs-vsctl`. */
   configure(...args: readonly string[]): string {
-    return this.#lab.runWith(this.#environment, 'ovs-vsctl', `--db=${this.#database}`, '--timeout=10', ...args);
+    return this.#lab.runWith(this.#environment, 'ovs-vsctl', `--db=${this.#database}`, '--timeout=60', ...args);
   }
 
   /** Runs `ovs-appctl` on the switch. */
