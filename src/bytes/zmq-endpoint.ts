@@ -1,5 +1,7 @@
 /** Where a ZeroMQ feed goes to or comes from, as it is written on the command line, and what is said when it cannot. */
 
+import { createServer } from 'node:net';
+
 /** One end of a feed. */
 export interface ZmqEndpoint {
   /** As ZeroMQ wants it: `tcp://*:5556`. */
@@ -31,9 +33,23 @@ export function parseZmqEndpoint(text: string, binding: ZmqBinding): ZmqEndpoint
 }
 
 /** One clear error of what ZeroMQ says when an endpoint cannot be opened. */
-export function zmqOpenError(error: NodeJS.ErrnoException, { url, isBound }: ZmqEndpoint): Error {
-  const reason = REASONS[error.code ?? ''] ?? error.message;
+export async function zmqOpenError(error: NodeJS.ErrnoException, endpoint: ZmqEndpoint): Promise<Error> {
+  const { url, isBound } = endpoint;
+  // Where ZeroMQ tells its monitor that it could not bind, what it was told itself may be lost: the kernel says it again.
+  const code = isBound && error.code === 'EAGAIN' ? await listenFault(endpoint) : error.code;
+  const reason = REASONS[code ?? ''] ?? error.message;
   return new Error(`cannot ${isBound ? 'listen on' : 'connect to'} ${url}: ${reason}`, { cause: error });
+}
+
+/** Why nobody can listen there now; undefined where somebody could. */
+function listenFault({ host, port }: ZmqEndpoint): Promise<string | undefined> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code));
+    server.listen({ port, host: host === '*' ? '0.0.0.0' : host, exclusive: true }, () => {
+      server.close(() => resolve(undefined));
+    });
+  });
 }
 
 const REASONS: Readonly<Record<string, string>> = {

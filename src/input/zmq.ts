@@ -97,7 +97,7 @@ export class ZmqInput {
       return input;
     } catch (error) {
       socket.close();
-      throw zmqOpenError(error as NodeJS.ErrnoException, endpoint);
+      throw await zmqOpenError(error as NodeJS.ErrnoException, endpoint);
     }
   }
 

@@ -172,7 +172,7 @@ export class ZmqPublisher {
       return publisher;
     } catch (error) {
       socket.close();
-      throw zmqOpenError(error as NodeJS.ErrnoException, options.endpoint);
+      throw await zmqOpenError(error as NodeJS.ErrnoException, options.endpoint);
     }
   }
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { parseCurveKey } from '../../src/bytes/z85.ts';
 import { parseZmqEndpoint, zmqOpenError } from '../../src/bytes/zmq-endpoint.ts';
@@ -31,12 +33,12 @@ describe('endpoints', () => {
     expect(parseZmqEndpoint(text, binding)).toEqual(expected);
   });
 
-  it('say in one line why they cannot be opened', () => {
+  it('say in one line why they cannot be opened', async () => {
     const error = Object.assign(new Error('bind'), { code: 'EADDRINUSE' });
-    expect(zmqOpenError(error, at('tcp://*:1', '*', 1, true)).message).toBe(
+    expect((await zmqOpenError(error, at('tcp://*:1', '*', 1, true))).message).toBe(
       'cannot listen on tcp://*:1: address already in use',
     );
-    expect(zmqOpenError(new Error('odd'), at('tcp://h:1', 'h', 1, false)).message).toBe(
+    expect((await zmqOpenError(new Error('odd'), at('tcp://h:1', 'h', 1, false))).message).toBe(
       'cannot connect to tcp://h:1: odd',
     );
   });
@@ -65,4 +67,16 @@ describe('keys', () => {
     hexadecimal.slice(2),
     `${hexadecimal}00`,
   ])('refuses %j', (text) => expect(parseCurveKey(text)).toBeUndefined());
+});
+
+it('says why nobody can listen where ZeroMQ has lost the reason', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const endpoint = { url: `tcp://127.0.0.1:${port}`, host: '127.0.0.1', port, isBound: true };
+  const lost = Object.assign(new Error('Operation was not possible or timed out'), { code: 'EAGAIN' });
+  expect((await zmqOpenError(lost, endpoint)).message).toBe(`cannot listen on ${endpoint.url}: address already in use`);
+  server.close();
+  await once(server, 'close');
+  expect((await zmqOpenError(lost, endpoint)).message).toBe(`cannot listen on ${endpoint.url}: ${lost.message}`);
 });
