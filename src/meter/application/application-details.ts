@@ -46,5 +46,3 @@ export const DETAIL_SLOTS: Uint16Array = Uint16Array.from(DETAIL_FIELDS, (field)
 
 /** Longest text kept of one detail, in octets; a URL or a User-Agent may be longer and is cut. */
 export const MAX_DETAIL_OCTETS = 512;
-/** Octets a number takes. */
-export const NUMBER_OCTETS = 4;

@@ -1,6 +1,5 @@
 import type { Flow } from '../../flow/flow.ts';
-import { DETAIL_SLOTS, type Detail, IS_TEXT, MAX_DETAIL_OCTETS, NUMBER_OCTETS } from './application-details.ts';
-import { TextCache } from './text-cache.ts';
+import { DETAIL_SLOTS, type Detail, IS_TEXT, MAX_DETAIL_OCTETS } from './application-details.ts';
 
 /** Octets of a block, by class; the largest holds everything that HTTP has to say. */
 const BLOCK_OCTETS = [64, 128, 256, 512, 1024, 2048] as const;
@@ -26,7 +25,6 @@ export class DetailStore {
   private readonly blocks: Int32Array;
   /** Slab of the position given last. */
   private reserved: Buffer = Buffer.alloc(0);
-  private readonly texts = new TextCache();
   private readonly pools = BLOCK_OCTETS.map((size) => new BlockPool(size));
 
   /** Room for `maxFlows` flows, in slabs of `maxOctets` altogether. */
@@ -38,21 +36,6 @@ export class DetailStore {
   /** Whether the flow has `detail`. */
   has(slot: number, detail: Detail): boolean {
     return this.positionOf(slot, detail) >= 0;
-  }
-
-  /**
-   * Takes a block for `count` details to come, whose texts and numbers have `octets` in all, for a flow that has none yet: one that grew
-   * into its block would be copied each time.
-   */
-  expect(slot: number, count: number, octets: number): void {
-    if (this.blocks[slot]! !== 0) return;
-    const block = this.moved(0, HEADER_OCTETS, HEADER_OCTETS + count * DETAIL_HEADER_OCTETS + octets);
-    if (block === 0) return;
-    const first = this.poolOf(block).offsetOf(numberOf(block));
-    const slab = this.poolOf(block).slabOf(numberOf(block));
-    slab[first] = 0;
-    slab[first + 1] = HEADER_OCTETS;
-    this.blocks[slot] = block;
   }
 
   /** Adds a text unless the flow has one, cut to {@link MAX_DETAIL_OCTETS}; an empty one is none. */
@@ -68,7 +51,7 @@ export class DetailStore {
   /** Sets a number: of several the last stays. */
   number(slot: number, detail: Detail, value: number): void {
     const at = this.positionOf(slot, detail);
-    const to = at >= 0 ? at : this.reserve(slot, detail, NUMBER_OCTETS);
+    const to = at >= 0 ? at : this.reserve(slot, detail, 4);
     if (to < 0) return;
     // Four stores: what `Buffer` has for it looks at its arguments first, which takes longer.
     const slab = this.reserved;
@@ -105,7 +88,7 @@ export class DetailStore {
       const detail = slab[at]!;
       const length = lengthAt(slab, at);
       at += DETAIL_HEADER_OCTETS;
-      if (IS_TEXT[detail] === 1) names[DETAIL_SLOTS[detail]!] = this.texts.of(slab, at, at + length);
+      if (IS_TEXT[detail] === 1) names[DETAIL_SLOTS[detail]!] = textOf(slab, at, at + length);
       else words[DETAIL_SLOTS[detail]!] = slab.readUInt32BE(at);
       at += length;
     }
@@ -239,6 +222,12 @@ class BlockPool {
   offsetOf(block: number): number {
     return (block & ((1 << this.perSlabBits) - 1)) << this.sizeBits;
   }
+}
+
+/** UTF-8 as text; ASCII, which almost all is, the short way. */
+function textOf(slab: Buffer, start: number, end: number): string {
+  for (let at = start; at < end; at++) if (slab[at]! > 0x7f) return slab.toString('utf8', start, end);
+  return slab.toString('latin1', start, end);
 }
 
 function classOf(block: number): number {

@@ -1,5 +1,5 @@
 import type { Detail } from './application-details.ts';
-import { DETAIL, MAX_DETAIL_OCTETS, NUMBER_OCTETS } from './application-details.ts';
+import { DETAIL, MAX_DETAIL_OCTETS } from './application-details.ts';
 import { L7 } from './application-numbers.ts';
 import type { DetailStore } from './detail-store.ts';
 import { Ja4Table } from './ja4.ts';
@@ -41,9 +41,6 @@ export const STAGE_SIP_STATUS = 10;
 /** Decided, or given up. */
 export const STAGE_DONE = 11;
 
-/** Octets of a fingerprint of JA4. */
-const JA4_OCTETS = 36;
-
 /** The flow whose packet is being looked at: parsers put here what they find. */
 export class FlowFinding {
   slot = 0;
@@ -78,11 +75,6 @@ export class FlowFinding {
     this.application = service;
   }
 
-  /** Says that `count` details with `octets` of texts and numbers in all are to come, which are then kept with less work. */
-  expect(count: number, octets: number): void {
-    this.details.expect(this.slot, count, octets);
-  }
-
   /** Keeps a text, unless the flow has one of this kind. */
   text(detail: Detail, octets: Uint8Array, start: number, end: number): void {
     if (start >= 0) this.details.text(this.slot, detail, octets, start, end);
@@ -100,16 +92,12 @@ export class FlowFinding {
 
   /** Keeps what a hello says. `protocol` is what it came over: `L7.tls`, `L7.quic`, `L7.dtls`. */
   hello(hello: TlsHello, protocol: number): void {
-    const { octets, serverNameAt, serverNameEnd } = hello;
-    if (hello.isClient) {
-      const nameOctets = Math.min(serverNameEnd - serverNameAt, MAX_DETAIL_OCTETS);
-      this.expect(5, nameOctets + Math.max(hello.alpnEnd - hello.alpnAt, 0) + JA4_OCTETS + 2 * NUMBER_OCTETS);
-    }
     this.number(DETAIL.tlsVersion, hello.version);
     if (!hello.isClient) {
       this.number(DETAIL.tlsCipher, hello.cipher);
       return;
     }
+    const { octets, serverNameAt, serverNameEnd } = hello;
     this.text(DETAIL.tlsServerName, octets, serverNameAt, serverNameEnd);
     this.text(DETAIL.tlsAlpn, this.names, 0, alpnList(hello, this.names));
     const print = this.fingerprints.of(hello, protocol === L7.quic ? 'q' : protocol === L7.dtls ? 'd' : 't');

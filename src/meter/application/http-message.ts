@@ -1,5 +1,4 @@
-import { LineEnds } from './line-ends.ts';
-import { ascii, Beginnings, containsAnyCase, startsWith, startsWithAnyCase } from './octet-text.ts';
+import { ascii, Beginnings, containsAnyCase, indexOfOctet, startsWith, startsWithAnyCase } from './octet-text.ts';
 import { PARSE_DONE, PARSE_MORE, PARSE_NOT, type ParseResult } from './parse-result.ts';
 
 /** RFC 9110 section 9, WebDAV (RFC 4918), and PATCH (RFC 5789): what begins like these may be a request cut within its first line. */
@@ -38,6 +37,7 @@ const UPGRADE = ascii('upgrade:');
 const CONTENT_TYPE = ascii('content-type:');
 const WEB_SOCKET = ascii('websocket');
 const OCSP = ascii('application/ocsp-');
+const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 const TAB = 0x09;
@@ -58,7 +58,6 @@ export class HttpRequest {
   isAbsolute = false;
   isWebSocket = false;
   isOcsp = false;
-  private readonly lines = new LineEnds();
 
   /**
    * Reads `octets[start, end)`. `isFinal`: nothing more will come, fields cut off or missing are no reason to wait; a
@@ -67,8 +66,7 @@ export class HttpRequest {
   read(octets: Uint8Array, start: number, end: number, isFinal: boolean): ParseResult {
     const method = METHODS.find(octets, start, end);
     if (method === undefined) return isFinal || !METHODS.isCutOff(octets, start, end) ? PARSE_NOT : PARSE_MORE;
-    this.lines.within(octets);
-    const lineEnd = this.lines.find(start, end);
+    const lineEnd = indexOfOctet(octets, start, end, LF);
     if (lineEnd < 0) return isFinal ? PARSE_NOT : PARSE_MORE;
     const textEnd = octets[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
     const versionAt = textEnd - VERSION.length - 1;
@@ -90,7 +88,7 @@ export class HttpRequest {
   /** True when the empty line was seen. */
   private readFields(octets: Uint8Array, start: number, end: number): boolean {
     for (let at = start; at < end; ) {
-      const lineEnd = this.lines.find(at, end);
+      const lineEnd = indexOfOctet(octets, at, end, LF);
       if (lineEnd < 0) return false;
       const textEnd = lineEnd > at && octets[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
       if (textEnd === at) return true;

@@ -1,4 +1,4 @@
-import { DETAIL, MAX_DETAIL_OCTETS, NUMBER_OCTETS } from './application-details.ts';
+import { DETAIL } from './application-details.ts';
 import { L7 } from './application-numbers.ts';
 import { DnsMessage } from './dns-message.ts';
 import {
@@ -169,15 +169,6 @@ export class StreamParser {
     else if (http.isConnect) flow.protocol(L7.httpConnect, L7.http);
     else if (http.isAbsolute) flow.protocol(L7.httpProxy, L7.http);
     else flow.protocol(flow.serverPort === PORT_IPP ? L7.ipp : L7.http);
-    flow.expect(
-      5,
-      http.methodEnd -
-        start +
-        Math.min(http.targetEnd - http.targetAt, MAX_DETAIL_OCTETS) +
-        Math.min(http.hostEnd - http.hostAt, MAX_DETAIL_OCTETS) +
-        Math.min(http.userAgentEnd - http.userAgentAt, MAX_DETAIL_OCTETS) +
-        NUMBER_OCTETS,
-    );
     flow.text(DETAIL.httpMethod, octets, start, http.methodEnd);
     flow.text(DETAIL.httpUrl, octets, http.targetAt, http.targetEnd);
     flow.text(DETAIL.httpHost, octets, http.hostAt, http.hostEnd);
