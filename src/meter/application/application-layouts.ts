@@ -59,8 +59,8 @@ export class ApplicationLayouts {
    * layout that came from here counts as the one it was made of.
    */
   with(layout: Layout, group: number): Layout {
-    const base = this.bases.get(layout) ?? layout;
-    if (base !== this.lastBase) {
+    if (layout !== this.lastBase) {
+      const base = this.bases.get(layout) ?? layout;
       this.last = this.made.get(base) ?? this.make(base);
       this.lastBase = base;
     }

@@ -5,6 +5,8 @@ export class NetworkTable {
   private readonly starts: Uint32Array;
   private readonly ends: Uint32Array;
   private readonly applications: Uint16Array;
+  /** A bit for each value of an address' upper half: whether any network has such addresses. Few have. */
+  private readonly halves = new Uint8Array(8192);
 
   constructor(services: readonly ServiceDefinition[]) {
     const rows = services
@@ -13,10 +15,14 @@ export class NetworkTable {
     this.starts = Uint32Array.from(rows, ({ start }) => start);
     this.ends = Uint32Array.from(rows, ({ end }) => end);
     this.applications = Uint16Array.from(rows, ({ l7Protocol }) => l7Protocol);
+    for (const { start, end } of rows) {
+      for (let half = start >>> 16; half <= end >>> 16; half++) this.halves[half >> 3]! |= 1 << (half & 7);
+    }
   }
 
   /** nDPI's number of the service that `address`, unsigned, belongs to; 0 for none. */
   find(address: number): number {
+    if ((this.halves[address >>> 19]! & (1 << ((address >>> 16) & 7))) === 0) return 0;
     let low = 0;
     let high = this.starts.length;
     while (low < high) {

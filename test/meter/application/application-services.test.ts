@@ -46,6 +46,22 @@ describe('services by address', () => {
     expect(networks.find(0xffffffff)).toBe(0);
   });
 
+  it('finds what is in a network, and nothing else, at both ends of each', () => {
+    const ranges = services.flatMap(({ l7Protocol, networks: own = [] }) =>
+      own.map((network) => {
+        const [first = '', length = ''] = network.split('/');
+        return { l7Protocol, start: address(first), end: address(first) + 2 ** (32 - Number(length)) - 1 };
+      }),
+    );
+    const expected = (at: number): number => ranges.find(({ start, end }) => at >= start && at <= end)?.l7Protocol ?? 0;
+    expect(ranges.length).toBeGreaterThan(0);
+    for (const { start, end } of ranges) {
+      for (const at of [start - 65_536, start - 1, start, end, end + 1, end + 65_536]) {
+        expect(networks.find(at)).toBe(expected(at));
+      }
+    }
+  });
+
   it('has networks that begin where they say, none within another', () => {
     const all = services.flatMap(({ networks: own = [] }) => own);
     const ranges = all.map((text) => {
