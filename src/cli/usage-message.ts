@@ -29,5 +29,8 @@ export function usageMessage(message: string, words: readonly string[]): string 
     return `${words[0]}: which ${words[0] === 'listen' ? 'endpoint' : 'file'}? See flowrelay ${words[0]} --help`;
   if (message.startsWith('Missing required argument'))
     return `${message.replace(/.*: /, '--')}: must be given, see flowrelay ${words[0]} --help`;
+  const valueless = /^Not enough arguments following: (\S+)$/.exec(message)?.[1];
+  if (valueless !== undefined)
+    return `--${valueless}: needs a value; one that begins with - is given as --${valueless}=VALUE`;
   return message.replaceAll('\n', ' ');
 }

@@ -45,7 +45,12 @@ describe('usage', () => {
       `convert ${CAPTURE} --influxdb http://me:s3cret@127.0.0.1:9`,
       ['--influxdb: must be http://HOST:PORT or https://HOST:PORT, not "http://…@127.0.0.1:9"'],
     ],
-    ['collect --names', ['Not enough arguments following: names']],
+    ['collect --names', ['--names: needs a value; one that begins with - is given as --names=VALUE']],
+    // A key of CURVE may begin so.
+    [
+      'collect --zmq-encryption-key -bcde',
+      ['--zmq-encryption-key: needs a value; one that begins with - is given as --zmq-encryption-key=VALUE'],
+    ],
     [
       'collect --listen x --status y --names z',
       [
