@@ -16,6 +16,7 @@ import type { Flow } from '../../flow/flow.ts';
 import type { LineStep } from './line-plan.ts';
 import { elementNumber, writeApplication, writeElement, writeScaled } from './line-values.ts';
 import type { WriteLine } from './line-writer.ts';
+import { octetChunks } from './text-chunks.ts';
 
 /** What to do for a value; {@link writeSteps} has them in the same order. */
 const OPERATION = {
@@ -217,12 +218,12 @@ class Packer {
     const texts = new Float64Array(at + STORED_CHUNKS);
     let chunk = 0;
     for (const octets of this.#texts) {
-      storeText(texts, chunk, octets);
+      texts.set(octetChunks(octets, true), chunk);
       chunk += Math.ceil(octets.length / CHUNK);
     }
     for (const [i, choice] of this.#choices.entries()) {
       for (const [j, text] of choice.entries()) {
-        storeText(texts, starts[i]! + 2 * j, encoder.encode(text));
+        texts.set(octetChunks(encoder.encode(text), true), starts[i]! + 2 * j);
         texts[starts[i]! + 2 * j + 1] = text.length;
       }
     }
@@ -266,12 +267,4 @@ function elementOperation({ value, length }: LineStep): number {
     if (length === 8) return OPERATION.unsigned8;
   }
   return OPERATION.element + elementNumber(value!);
-}
-
-/** Stores octets as doubles from `chunk` on, filled up with spaces: never the bits of a NaN, whose octets might change. */
-function storeText(texts: Float64Array, chunk: number, octets: Uint8Array): void {
-  const padded = new Uint8Array(Math.ceil(octets.length / CHUNK) * CHUNK).fill(0x20);
-  padded.set(octets);
-  const view = new DataView(padded.buffer);
-  for (let i = 0; i < padded.length; i += CHUNK) texts[chunk++] = view.getFloat64(i, true);
 }

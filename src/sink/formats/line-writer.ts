@@ -17,6 +17,7 @@ import type { Flow } from '../../flow/flow.ts';
 import type { ElementValue } from '../../flow/layout.ts';
 import type { LineStep } from './line-plan.ts';
 import { elementNumber, writeApplication, writeElement, writeScaled } from './line-values.ts';
+import { octetChunks } from './text-chunks.ts';
 
 /**
  * Writes a flow's keys and values, each with the comma before it, and returns the position behind. `out` and `octets` are
@@ -28,8 +29,7 @@ export type WriteLine = (out: DataView, octets: Uint8Array, pos: number, flow: F
 const RUNTIME = {
   OCTET_DIGITS,
   OCTET_LENGTH,
-  chunksOf: (texts: readonly string[]) =>
-    Float64Array.from(texts, (text) => eightOctetChunks(encoder.encode(text))[0] ?? 0),
+  chunksOf: (texts: readonly string[]) => Float64Array.from(texts, (text) => octetChunks(encoder.encode(text))[0] ?? 0),
   lengthsOf: (texts: readonly string[]) => Uint8Array.from(texts, (text) => text.length),
   writeUnsigned32,
   writeUnsigned64,
@@ -201,7 +201,7 @@ class LineSource {
     const octets = encoder.encode(this.literal);
     this.literal = '';
     if (octets.length === 0) return;
-    const chunks = eightOctetChunks(octets);
+    const chunks = octetChunks(octets);
     const stores = Array.from(
       chunks,
       (chunk, i) => `out.setFloat64(pos${i === 0 ? '' : ` + ${8 * i}`}, ${double(chunk)});`,
@@ -220,16 +220,6 @@ function elementSource(value: ElementValue, at: string, length: string, fixedLen
     if (fixedLength === 8) return `pos = writeUnsigned64(out, pos, view.getUint32(${at}), view.getUint32(${at} + 4));`;
   }
   return `pos = writeElement(out, octets, pos, flow, ${at}, ${length}, ${integer(elementNumber(value))});`;
-}
-
-/** Octets as the doubles with the same bits, filled up with spaces. */
-function eightOctetChunks(octets: Uint8Array): Float64Array {
-  const chunks = new Float64Array(Math.ceil(octets.length / 8));
-  const padded = new Uint8Array(chunks.length * 8).fill(0x20);
-  padded.set(octets);
-  const view = new DataView(padded.buffer);
-  for (let i = 0; i < chunks.length; i++) chunks[i] = view.getFloat64(8 * i);
-  return chunks;
 }
 
 function integer(value: number): string {

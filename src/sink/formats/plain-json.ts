@@ -14,6 +14,7 @@ export function plainJson(value: PlainValue): string {
   return `${text}}`;
 }
 
-function isList(value: PlainValue): value is readonly PlainValue[] {
+/** Whether it is a list: `Array.isArray` does not tell one that may not be changed. */
+export function isList(value: PlainValue): value is readonly PlainValue[] {
   return Array.isArray(value);
 }

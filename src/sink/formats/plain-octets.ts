@@ -1,6 +1,7 @@
 import { writeInteger } from '../../bytes/digits.ts';
 import { writeJsonString } from '../../bytes/json-text.ts';
 import type { PlainValue } from '../../flow/flow.ts';
+import { isList } from './plain-json.ts';
 
 /** Room for a number, quotes and commas, and for what writers write further. */
 const SPARE_OCTETS = 64;
@@ -97,8 +98,4 @@ export class PlainOctets {
   private bare(pos: number, text: string): number {
     return writeJsonString(this.octets, pos, text);
   }
-}
-
-function isList(value: PlainValue): value is readonly PlainValue[] {
-  return Array.isArray(value);
 }
