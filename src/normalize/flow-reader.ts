@@ -111,7 +111,7 @@ export class FlowReader implements RecordReader, PlanHolder {
     let read = variant.read;
     let pos = start;
     let records = 0;
-    const lookAt = variant.lookAt - variant.records;
+    let lookAt = variant.lookAt - variant.records;
     while (end - pos >= minRecordLength) {
       const next = read(view, pos, end, words, times, clock);
       if (next < 0) {
@@ -121,7 +121,10 @@ export class FlowReader implements RecordReader, PlanHolder {
       if (finishes) this.finish(variant, message, options);
       output.write(flow);
       pos = next;
-      if (++records === lookAt) read = this.compile(variant);
+      if (++records === lookAt) {
+        read = this.compile(variant);
+        lookAt = variant.lookAt - variant.records;
+      }
     }
     variant.records += records;
     this.context.generation.records += records;
